@@ -1,0 +1,50 @@
+# Everything that is done to this project, by name. `make demo` and `make test` do all of their own set-up.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+help: ## say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/demo ## the main job, start to finish, on an embedded broker
+	@$(BIN)/batchsum demo
+
+test: $(VENV)/dev ## unit and integration tests, on the best broker this machine offers
+	@$(BIN)/pytest tests
+
+lint: $(VENV)/dev ## formatting, lint rules, types, import directions
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/dev ## put every file into its canonical form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(VENV)/dev ## resolve the pinned, hashed requirement files again from pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/run.txt
+	@$(BIN)/uv pip compile $(LOCK) --extra embedded pyproject.toml -o requirements/demo.txt
+	@$(BIN)/uv pip compile $(LOCK) --extra embedded --group pyproject.toml:dev pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
+
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "batchsum needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	@echo "setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%: requirements/%.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@$(INSTALL) --require-hashes -r requirements/build.txt -r $<
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean: ## remove what the other targets made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+.PHONY: help demo test lint format lock clean
