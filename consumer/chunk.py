@@ -1,0 +1,48 @@
+"""Records and chunks: what a lane carries from the source to the sink."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Record(Protocol):
+    """One Kafka record, as its bytes: whoever reads it must neither decode nor change it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A run of consecutive records of one partition that share a pool call.
+
+    `next_offset` is what may be committed once every record has its outcome: one past the last of them.
+    """
+
+    partition: int
+    records: Sequence[Record]
+    size_bytes: int
+    fetched_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def first_offset(self) -> int:
+        return self.records[0].offset
+
+    @property
+    def next_offset(self) -> int:
+        return self.records[-1].offset + 1

@@ -1,0 +1,111 @@
+"""The pool: chunks of raw bytes in, outcomes out, whatever a batch may do to its worker."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from consumer.chunk import Chunk
+from consumer.quarantine import Quarantine
+from consumer.work import PoolLimits, Work
+from consumer.worker import WorkFailed
+from consumer.workers import Workers, WorkersLost, preload
+from domain.batch import Code, Outcome, Rejection
+
+log = structlog.get_logger(__name__)
+
+
+class Pool:
+    """Runs the work in worker processes.
+
+    A chunk whose worker dies, hangs or runs out of memory is innocent until run alone: it goes into quarantine, with
+    all others that were in flight, and the pool is back for everybody else while its case is heard.
+    """
+
+    def __init__(self, work: Work, limits: PoolLimits) -> None:
+        self._work = work
+        self._limits = limits
+        # Each worker has one chunk and the next one waiting, so that it never idles while the event loop is busy.
+        self._slots = asyncio.Semaphore(2 * limits.workers)
+        self._replacing = asyncio.Lock()
+        self._workers: Workers | None = None
+        self.quarantine = Quarantine(work, limits)
+        self.rebuilds = 0
+
+    async def start(self) -> None:
+        """Start the workers. To be done before any socket is opened.
+
+        Raises:
+            WorkersFailing: They cannot be started.
+        """
+        preload(self._work.process.__module__)
+        self._workers = await self._start_workers()
+
+    async def process(self, chunk: Chunk) -> Sequence[Outcome]:
+        """One outcome per record of *chunk*, in order.
+
+        Raises:
+            WorkersFailing: Batch after batch has failed, or the workers cannot be started again.
+        """
+        values = [record.value for record in chunk.records]
+        async with self._slots:
+            workers = await self._current_workers()
+            # Twice the limit, because a chunk may wait behind another one.
+            timeout_s = 2 * self._limits.chunk_timeout_s
+            try:
+                outcomes = await workers.run(timeout_s, self._work.process, values, self._work.batch_limits)
+            except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
+                log.warning(
+                    "chunk into quarantine",
+                    partition=chunk.partition,
+                    offset=chunk.first_offset,
+                    records=len(values),
+                    error=repr(failure),
+                )
+                if isinstance(failure, WorkersLost | TimeoutError):
+                    await self._replace(workers)
+            else:
+                self.quarantine.note_good_batch()
+                return outcomes
+        return await self.quarantine.process(values)
+
+    async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
+        """The rejection of a value for a reason that was found outside of the worker.
+
+        Raises:
+            WorkersFailing: The workers cannot be started again.
+        """
+        return await self.quarantine.reject(value, code, message)
+
+    async def stop(self) -> None:
+        """End all workers. What they were doing is lost, so nothing should be in flight that is still wanted."""
+        if self._workers is not None:
+            await self._workers.end()
+        await self.quarantine.stop()
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """The process ids of the workers, without the one in quarantine."""
+        return self._workers.pids if self._workers is not None else []
+
+    async def _current_workers(self) -> Workers:
+        async with self._replacing:
+            if self._workers is None:
+                self._workers = await self._start_workers()
+            return self._workers
+
+    async def _replace(self, lost: Workers) -> None:
+        async with self._replacing:
+            if self._workers is lost:  # the first chunk to notice does it for all
+                self._workers = None
+                await lost.end()
+                self._workers = await self._start_workers()
+                self.rebuilds += 1
+                log.warning("workers replaced", workers=self._limits.workers)
+
+    async def _start_workers(self) -> Workers:
+        return await Workers.start(
+            self._limits.workers,
+            memory_bytes_max=self._limits.memory_bytes_max,
+            timeout_s=self._limits.start_timeout_s,
+        )

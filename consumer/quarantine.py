@@ -1,0 +1,134 @@
+"""Quarantine: where chunks are run alone, to find the batch that kills or hangs its worker."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from consumer.failures import WorkersFailing
+from consumer.work import PoolLimits, Work
+from consumer.worker import WorkFailed
+from consumer.workers import Workers, WorkersLost
+from domain.batch import Code, Outcome, Rejection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FAILURES = (MemoryError, WorkFailed, WorkersLost, TimeoutError)
+
+log = structlog.get_logger(__name__)
+
+
+class Quarantine:
+    """One worker, one chunk at a time, so that whoever brings it down is known.
+
+    A chunk is run whole first, for most are innocent. If it fails again its batches are run one by one: that costs one
+    call for each good batch and one worker for each bad one, where halving would cost a worker, or a whole time limit,
+    at every step.
+    """
+
+    def __init__(self, work: Work, limits: PoolLimits) -> None:
+        self._work = work
+        self._limits = limits
+        self._turn = asyncio.Lock()
+        self._workers: Workers | None = None
+        self._convictions_in_a_row = 0
+        self.convictions = 0
+
+    async def process(self, values: Sequence[bytes | None]) -> Sequence[Outcome]:
+        """One outcome per value, in order; those that cannot be processed alone are rejected.
+
+        Raises:
+            WorkersFailing: Batch after batch failed, or the worker cannot be started.
+        """
+        async with self._turn:
+            try:
+                return await self._alone(self._work.process, values, self._work.batch_limits)
+            except FAILURES:
+                return [await self._judge(value) for value in values]
+            finally:
+                await self.stop()
+
+    async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
+        """The rejection of *value*; without an answer if even looking for its batchid brings the worker down."""
+        async with self._turn:
+            try:
+                return await self._reject(value, code, message, time.time_ns())
+            finally:
+                await self.stop()
+
+    def note_good_batch(self) -> None:
+        """Somewhere a batch has been processed: whatever failed lately, it is not the deployment."""
+        self._convictions_in_a_row = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a chunk's case is being heard; every step of that has a limit of its own."""
+        return self._turn.locked()
+
+    async def stop(self) -> None:
+        """End the worker, if there is one."""
+        if self._workers is not None:
+            workers, self._workers = self._workers, None
+            await workers.end()
+
+    async def _judge(self, value: bytes | None) -> Outcome:
+        """Run one batch alone, and convict it if its worker does not survive that, time after time."""
+        for attempt in range(1, self._limits.lone_attempts_max + 1):
+            started_at_ns = time.time_ns()
+            try:
+                (outcome,) = await self._alone(self._work.process, [value], self._work.batch_limits)
+            except FAILURES as failure:
+                code, message, exit_status = self._describe(failure)
+                if code is Code.TIMED_OUT or attempt == self._limits.lone_attempts_max:
+                    elapsed_ms = (time.time_ns() - started_at_ns) // 1_000_000
+                    rejection = await self._convict(value, code, message, started_at_ns)
+                    return rejection._replace(attempts=attempt, exit=exit_status, elapsed_ms=elapsed_ms)
+            else:
+                self.note_good_batch()
+                return outcome
+        raise AssertionError("a batch is judged at least once")
+
+    async def _convict(self, value: bytes | None, code: Code, message: str, started_at_ns: int) -> Rejection:
+        self.convictions += 1
+        self._convictions_in_a_row += 1
+        limit = self._limits.convictions_in_a_row_max
+        if limit and self._convictions_in_a_row >= limit:
+            raise WorkersFailing(
+                f"{limit} batches in a row could not be processed, the last because {message}; "
+                "that looks like a bad deployment, so nothing more is dead-lettered"
+            )
+        return await self._reject(value, code, message, started_at_ns)
+
+    async def _reject(self, value: bytes | None, code: Code, message: str, started_at_ns: int) -> Rejection:
+        try:
+            return await self._alone(self._work.reject, value, code, message, started_at_ns)
+        except FAILURES:
+            return Rejection(code=code, message=message, details=(), batchid=None, answer=None)
+
+    async def _alone(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do *work* in the worker; after a failure the next one gets a new worker."""
+        if self._workers is None:
+            self._workers = await Workers.start(
+                1, memory_bytes_max=self._limits.memory_bytes_max, timeout_s=self._limits.start_timeout_s
+            )
+        try:
+            return await self._workers.run(self._limits.chunk_timeout_s, work, *args, **kwargs)
+        except FAILURES:
+            self._lost, self._workers = self._workers, None
+            await self._lost.end()
+            raise
+
+    def _describe(self, failure: BaseException) -> tuple[Code, str, str | None]:
+        """The code of *failure*, what to say of it, and how the worker ended if it did so by itself."""
+        match failure:
+            case TimeoutError():
+                return Code.TIMED_OUT, f"no result after {self._limits.chunk_timeout_s:g} s", self._lost.describe_exit()
+            case MemoryError():
+                return Code.OUT_OF_MEMORY, "not enough memory for this batch", None
+            case WorkersLost():
+                return Code.WORKER_CRASHED, "the worker died of this batch", self._lost.describe_exit()
+            case _:
+                return Code.WORKER_CRASHED, f"the work raised {failure}", None

@@ -1,0 +1,98 @@
+"""A set of worker processes that are started, used and ended together."""
+
+import asyncio
+import contextlib
+import functools
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import ParamSpec, Self, TypeVar
+
+from consumer import worker
+from consumer.failures import WorkersFailing
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+END_TIMEOUT_S = 5.0
+
+# Never fork: a fork of a process with threads and sockets inherits locks that nobody will release. The fork server is
+# a process of its own that has loaded the work once; a worker is ready in milliseconds, also after a crash.
+CONTEXT = multiprocessing.get_context("forkserver")
+
+
+class WorkersLost(Exception):
+    """A worker has died with calls in flight; none of them has an answer, whoever is to blame."""
+
+
+class Workers:
+    """Worker processes behind one executor.
+
+    When one dies or hangs, the executor is of no more use: `end` it, and `start` another. Recycling by the executor's
+    own `max_tasks_per_child` is not an option, for it hangs (cpython 115634).
+    """
+
+    def __init__(self, executor: ProcessPoolExecutor) -> None:
+        self._executor = executor
+        # Kept here, because the executor forgets its processes when it breaks.
+        self._processes = list((executor._processes or {}).values())  # noqa: SLF001
+
+    @classmethod
+    async def start(cls, count: int, *, memory_bytes_max: int, timeout_s: float) -> Self:
+        """Start *count* workers, and wait until each can be reached.
+
+        Raises:
+            WorkersFailing: They do not start, or not in time.
+        """
+        executor = ProcessPoolExecutor(
+            count, mp_context=CONTEXT, initializer=worker.prepare, initargs=(memory_bytes_max,)
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                # In a thread: submitting starts a process, and waits for the fork server to answer.
+                calls = await asyncio.to_thread(lambda: [executor.submit(worker.ready) for _ in range(count)])
+                await asyncio.gather(*map(asyncio.wrap_future, calls))
+        except (BrokenProcessPool, OSError, TimeoutError) as error:
+            await cls(executor).end()
+            raise WorkersFailing(f"the workers cannot be started: {error!r}") from error
+        return cls(executor)
+
+    async def run(self, timeout_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do *work* in a worker.
+
+        Raises:
+            TimeoutError: There is no answer after *timeout_s*. The worker is still busy: giving up a call frees no core.
+            WorkersLost: A worker died; perhaps this call's, perhaps another.
+            MemoryError: There was not enough memory for it.
+            WorkFailed: The work raised something else.
+        """
+        call = functools.partial(worker.run, work, *args, **kwargs)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        except BrokenProcessPool as broken:
+            raise WorkersLost from broken
+
+    async def end(self) -> None:
+        """Kill the workers and wait until they are gone. SIGKILL, for they are deaf to everything milder."""
+        for process in self._processes:
+            process.kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self._executor.shutdown, cancel_futures=True), END_TIMEOUT_S)
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' process ids."""
+        return [process.pid for process in self._processes if process.pid is not None]
+
+    def describe_exit(self) -> str:
+        """How the first worker ended, once it has: the signal's name, or the exit code."""
+        code = self._processes[0].exitcode if self._processes else None
+        return signal.Signals(-code).name if code is not None and code < 0 else str(code)
+
+
+def preload(*modules: str) -> None:
+    """Have the fork server import *modules* once, so that workers need not. Before the first start, or never."""
+    CONTEXT.set_forkserver_preload(["consumer.worker", *modules])
