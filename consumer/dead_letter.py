@@ -1,0 +1,46 @@
+"""A dead letter: the request bit for bit, with headers that say why it could not be processed."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from consumer.chunk import Record
+from domain.batch import Rejection
+
+# The headers of a dead letter, in the order in which they follow the request's own.
+REASON = "dlq.reason"
+MESSAGE = "dlq.message"
+DETAILS = "dlq.details"
+TOPIC = "dlq.topic"
+PARTITION = "dlq.partition"
+OFFSET = "dlq.offset"
+FAILED_AT = "dlq.failed_at"
+ATTEMPTS = "dlq.attempts"
+SERVICE = "dlq.service"
+EXIT = "dlq.exit"
+ELAPSED = "dlq.elapsed_ms"
+
+
+def headers(record: Record, rejection: Rejection, *, service: str) -> Sequence[tuple[str, bytes]]:
+    """The request's own headers, untouched, and behind them the reason and where the request stood.
+
+    *service* is the name and version of who says so. Values are UTF-8 text; `dlq.details` is a JSON list of objects
+    with `path` and `message`.
+    """
+    details = [detail._asdict() for detail in rejection.details]
+    reasons = {
+        REASON: rejection.code,
+        MESSAGE: rejection.message,
+        DETAILS: json.dumps(details, ensure_ascii=False),
+        TOPIC: record.topic,
+        PARTITION: record.partition,
+        OFFSET: record.offset,
+        FAILED_AT: datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        ATTEMPTS: rejection.attempts,
+        SERVICE: service,
+    }
+    if rejection.exit is not None:
+        reasons[EXIT] = rejection.exit
+    if rejection.elapsed_ms is not None:
+        reasons[ELAPSED] = rejection.elapsed_ms
+    return [*record.headers, *((name, str(value).encode()) for name, value in reasons.items())]

@@ -1,0 +1,119 @@
+"""Connections to Kafka: how clients are made, started, watched and stopped."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from config.settings import Settings
+from consumer.failures import CannotConnect
+from consumer.kafka import guards
+
+RETRY_WAIT_S = 1.0
+
+guards.install()
+
+log = structlog.get_logger(__name__)
+
+Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """What every client of aiokafka is given: where the brokers are, and who is calling."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": settings.client_id,
+        "request_timeout_ms": settings.request_timeout_ms,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(settings)
+    if settings.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password and settings.sasl_password.get_secret_value()
+    return options
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    if settings.ssl_certfile:
+        password = settings.ssl_key_password.get_secret_value() if settings.ssl_key_password else ""
+        # A password is always given: without one, an encrypted key would ask for it at a terminal that is not there.
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password=password)
+    return context
+
+
+async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client:
+    """Make and start a client, again and again until it works or *timeout_ms* have passed (T17).
+
+    A failed start leaves tasks and sockets behind, so every try has a client of its own, and ends by stopping it.
+
+    Raises:
+        CannotConnect: No broker could be used in time.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        client = make()
+        try:
+            await asyncio.wait_for(client.start(), max(0.1, deadline - time.monotonic()))
+        except (KafkaError, OSError, TimeoutError) as error:
+            await stop_client(client, timeout_s=RETRY_WAIT_S)
+            if time.monotonic() + RETRY_WAIT_S > deadline:
+                raise CannotConnect(f"Kafka cannot be used: {describe(error)}") from error
+            log.warning("cannot connect, trying again", error=describe(error))
+            await asyncio.sleep(RETRY_WAIT_S)
+        except BaseException:
+            await stop_client(client, timeout_s=RETRY_WAIT_S)
+            raise
+        else:
+            return client
+
+
+async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer, *, timeout_s: float) -> None:
+    """Stop *client*, and see to it that its sockets are closed and its tasks ended (T18).
+
+    A consumer's stop can raise a stray CancelledError and leave its sockets open; a producer's never ends while the
+    brokers are away.
+    """
+    stopping = asyncio.ensure_future(client.stop())
+    done, _ = await asyncio.wait([stopping], timeout=timeout_s)
+    if done and not stopping.cancelled() and stopping.exception() is None:
+        return
+    log.warning("client did not stop cleanly", client=type(client).__name__, timed_out=not done)
+    stopping.cancel()
+    for task in background_tasks(client).values():
+        task.cancel()
+    await asyncio.wait([asyncio.ensure_future(_inner(client).close()), stopping], timeout=timeout_s)
+
+
+def background_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> dict[str, "asyncio.Task[None]"]:
+    """The tasks without which *client* is dead; nothing else tells when one has ended (T19)."""
+    if isinstance(client, AIOKafkaProducer):
+        tasks = {"sender": client._sender.sender_task if client._sender else None}
+    else:
+        coordinator = client._coordinator
+        tasks = {
+            "fetcher": client._fetcher._fetch_task if client._fetcher else None,
+            "coordinator": getattr(coordinator, "_coordination_task", None),
+        }
+    return {name: task for name, task in tasks.items() if task is not None}
+
+
+def dead_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> list[str]:
+    """The names of those background tasks of *client* that have ended."""
+    return [name for name, task in background_tasks(client).items() if task.done()]
+
+
+def describe(error: BaseException) -> str:
+    """*error* in one line; its type alone where it has nothing to say."""
+    return str(error) or type(error).__name__
+
+
+def _inner(client: AIOKafkaConsumer | AIOKafkaProducer) -> Any:
+    return client._client if isinstance(client, AIOKafkaConsumer) else client.client

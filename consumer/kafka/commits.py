@@ -1,0 +1,76 @@
+"""The offsets that are done, and their way into the group."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+log = structlog.get_logger(__name__)
+
+
+class Commits:
+    """Commits what is done: soon, often, and never backwards.
+
+    T13: every commit names its offsets, holds only partitions that are still assigned, is bounded in time, and waits
+    for the one before it, so that none can land late over a newer one.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, *, interval_ms: int, timeout_ms: int) -> None:
+        self._consumer = consumer
+        self._interval_s = interval_ms / 1000
+        self._timeout_s = timeout_ms / 1000
+        self._done: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._due = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self.refused = 0
+
+    def done(self, partition: TopicPartition, offset: int) -> None:
+        """Everything of *partition* below *offset* has its outcome."""
+        if offset > self._done.get(partition, -1):
+            self._done[partition] = offset
+            self._due.set()
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Drop what is known of *partitions*: they are another instance's business now."""
+        for partition in partitions:
+            self._done.pop(partition, None)
+            self._committed.pop(partition, None)
+
+    async def run(self) -> None:
+        """Commit the first done offset at once, and from then on once an interval at most."""
+        while True:
+            await self._due.wait()
+            if not await self.commit():
+                self._due.set()  # the offsets are still due; try again after the interval
+            await asyncio.sleep(self._interval_s)
+
+    async def commit(self) -> bool:
+        """Commit all that is done; false when the group refused or did not answer in time.
+
+        A refusal is no error of ours: the group is rebalancing, or has given the partitions to somebody else, and the
+        records come again.
+        """
+        async with self._turn:
+            self._due.clear()
+            assigned = self._consumer.assignment()
+            offsets = {
+                partition: offset
+                for partition, offset in self._done.items()
+                if partition in assigned and offset > self._committed.get(partition, -1)
+            }
+            if not offsets:
+                return True
+            try:
+                await asyncio.wait_for(self._consumer.commit(offsets), self._timeout_s)
+            except (CommitFailedError, IllegalStateError) as refusal:
+                self.refused += 1
+                log.info("commit refused", reason=str(refusal), partitions=len(offsets))
+            except (KafkaError, TimeoutError) as error:
+                log.warning("commit failed", error=repr(error), partitions=len(offsets))
+            else:
+                self._committed |= offsets
+                return True
+            return False

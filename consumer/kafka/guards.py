@@ -1,0 +1,75 @@
+"""Repairs of aiokafka 0.14.0 itself, for the traps that no careful caller can avoid.
+
+Each is written against the source of exactly that version, so the version is asserted beside them: a new version is
+read again before it is used.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import aiokafka
+from aiokafka import errors
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+GUARDED_VERSION = "0.14.0"
+
+_send_request = GroupCoordinator._send_req
+
+
+async def _send_request_minding_group_errors(self: GroupCoordinator, request: Any) -> Any:
+    """T1: an offset fetch that the group refused is an error, not a group without offsets.
+
+    OffsetFetch v3 reports NOT_COORDINATOR and its like once, at the top, with no partitions. aiokafka reads only the
+    partitions, finds none and falls back to `auto_offset_reset`: a replay, or a jump over the backlog.
+    """
+    response = await _send_request(self, request)
+    code = getattr(response, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
+    if code:
+        error = errors.for_code(code)
+        if error in (errors.GroupCoordinatorNotAvailableError, errors.NotCoordinatorForGroupError):
+            self.coordinator_dead()
+        raise error
+    return response
+
+
+@contextlib.contextmanager
+def _fetch_context(self: SubscriptionState) -> Iterator[None]:
+    """T4: a poll that raises or is cancelled has ended all the same.
+
+    The original never counts it out, which switches the `max_poll_interval_ms` check off for ever. Lanes cancel their
+    polls whenever partitions are revoked.
+    """
+    self._fetch_count += 1
+    try:
+        yield
+    finally:
+        self._fetch_count -= 1
+        if self._fetch_count == 0:
+            self._last_fetch_ended = time.monotonic()
+
+
+def install() -> None:
+    """Put the repairs in place; more than once does no harm.
+
+    Raises:
+        RuntimeError: Another version of aiokafka is installed, or Python runs with -O, which removes the assertions
+            that aiokafka relies on for its own state (T20).
+    """
+    if aiokafka.__version__ != GUARDED_VERSION:
+        raise RuntimeError(
+            f"aiokafka {aiokafka.__version__} is installed, but its traps are known for {GUARDED_VERSION} only"
+        )
+    if not __debug__:
+        raise RuntimeError("run Python without -O and PYTHONOPTIMIZE: aiokafka checks its state by assertions")
+    GroupCoordinator._send_req = _send_request_minding_group_errors
+    SubscriptionState.fetch_context = _fetch_context
+
+
+def records_are_compiled() -> bool:
+    """Whether aiokafka decodes records in C; its fallback in Python is ten times slower, and silent."""
+    return "_crecords" in DefaultRecordBatchBuilder.__module__

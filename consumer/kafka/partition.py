@@ -1,0 +1,179 @@
+"""One assigned partition of the request topic, for as long as it is assigned."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from consumer.chunk import Chunk
+from consumer.failures import OffsetsLost, Stalled
+from consumer.kafka.commits import Commits
+
+POLL_WAIT_MS = 1000
+RETRY_WAIT_S = 0.5
+RECORD_BYTES_GUESS = 1024
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """The bounds of a chunk, and of the patience with a partition that cannot be read."""
+
+    chunk_records_max: int
+    chunk_bytes_max: int
+    outage_timeout_ms: int
+    lost_offsets: Literal["earliest", "stop"]
+
+
+class Partition:
+    """The source of one lane.
+
+    Only this partition is polled here (T12: a filter, not pause, which would throw fetched records away), so what goes
+    wrong with another one cannot cost records of this one (T3), and no record of a later assignment can slip in (T6):
+    a rebalance ends the lane, and with it the poll, before it begins.
+    """
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, commits: Commits, limits: FetchLimits
+    ) -> None:
+        self.topic_partition = partition
+        self._consumer = consumer
+        self._commits = commits
+        self._limits = limits
+        self._ahead: Sequence[ConsumerRecord[bytes, bytes]] = ()
+        self._record_bytes = RECORD_BYTES_GUESS
+        self._next_offset = 0  # the first one that no chunk has carried yet
+        self._done_offset = 0
+        self._progressed_at = time.monotonic()
+        self._log = log.bind(topic=partition.topic, partition=partition.partition)
+
+    async def open(self) -> None:
+        """Stand at the committed offset; a group that has none starts at the earliest record, on purpose (T2).
+
+        Seeking in so many words keeps the reset policy of the client, which would jump without a trace, out of play.
+        """
+        started = time.monotonic()
+        while True:
+            try:
+                committed = await self._consumer.committed(self.topic_partition)
+                offset = await self._earliest() if committed is None else committed
+                break
+            except KafkaError as error:
+                await self._wait_out(error, since=started)
+        self._start_at(offset)
+        if committed is None:
+            self._log.info("new group: starting at the earliest record", offset=offset)
+            self._done(offset)
+
+    async def fetch(self) -> Chunk:
+        """The next records, at least one, bounded by the chunk's count and bytes.
+
+        Raises:
+            OffsetsLost: The committed offset is gone from the log, and the settings say to stop.
+            Stalled: The partition could not be read for as long as an outage may last.
+        """
+        while not self._ahead:
+            self._ahead = await self._poll()
+        records, size = self._ahead, 0
+        for count, record in enumerate(records):
+            size += len(record.value or b"")
+            if size > self._limits.chunk_bytes_max and count:
+                size -= len(record.value or b"")
+                records, self._ahead = records[:count], records[count:]
+                break
+        else:
+            self._ahead = ()
+        self._next_offset = records[-1].offset + 1
+        return Chunk(partition=self.topic_partition.partition, records=records, size_bytes=size)
+
+    def mark_done(self, chunk: Chunk) -> None:
+        """Let the offset behind *chunk* be committed."""
+        if chunk.next_offset <= self._next_offset:  # beyond it, the chunk is from a log that has been replaced
+            self._done(chunk.next_offset)
+
+    @property
+    def lag(self) -> int:
+        """Records that could be read and are not done yet; gaps in the offsets count until they are passed."""
+        end = self._consumer.last_stable_offset(self.topic_partition) or 0
+        return max(0, end - self._done_offset)
+
+    @property
+    def stuck_s(self) -> float:
+        """How long, in seconds, there has been something to do and nothing was done; 0 when all is done."""
+        if not self.lag:
+            self._progressed_at = time.monotonic()
+        return time.monotonic() - self._progressed_at
+
+    async def _poll(self) -> Sequence[ConsumerRecord[bytes, bytes]]:
+        """Poll once, or for as long as polling fails."""
+        started = time.monotonic()
+        # T22: records are decoded on the event loop, so no more are asked for than a chunk is likely to hold.
+        records_max = max(1, min(self._limits.chunk_records_max, self._limits.chunk_bytes_max // self._record_bytes))
+        while True:
+            try:
+                polled = await self._consumer.getmany(
+                    self.topic_partition, timeout_ms=POLL_WAIT_MS, max_records=records_max
+                )
+                if not polled:
+                    await self._pass_gap()
+            except OffsetOutOfRangeError:
+                await self._go_on_after_loss()
+            except KafkaError as error:
+                # T3: what the failed poll had already taken is gone, and its position may have moved.
+                self._seek_to_next()
+                await self._wait_out(error, since=started)
+            else:
+                records: Sequence[ConsumerRecord[bytes, bytes]] = polled.get(self.topic_partition, ())
+                if records:
+                    self._record_bytes = max(1, sum(len(record.value or b"") for record in records) // len(records))
+                return records
+
+    async def _pass_gap(self) -> None:
+        """Count offsets without records (control markers, compaction) as done, so that lag reads zero at the end."""
+        if self._done_offset == self._next_offset:  # nothing is in flight
+            self._next_offset = max(self._next_offset, await self._consumer.position(self.topic_partition))
+            self._done(self._next_offset)
+
+    def _done(self, offset: int) -> None:
+        self._done_offset = offset
+        self._progressed_at = time.monotonic()
+        self._commits.done(self.topic_partition, offset)
+
+    async def _go_on_after_loss(self) -> None:
+        """The next offset is not in the log: retention was faster than we, or the topic was made anew."""
+        lost, earliest = self._next_offset, await self._earliest()
+        self._log.error("offset lost", offset=lost, earliest=earliest, policy=self._limits.lost_offsets)
+        if self._limits.lost_offsets == "stop":
+            raise OffsetsLost(
+                f"{self.topic_partition.topic}/{self.topic_partition.partition}: offset {lost} is not in the log, which "
+                f"starts at {earliest}; set lost_offsets=earliest to go on from there"
+            )
+        self._commits.forget([self.topic_partition])
+        self._start_at(earliest)
+        self._done(earliest)
+
+    async def _earliest(self) -> int:
+        offsets = await self._consumer.beginning_offsets([self.topic_partition])
+        return int(offsets[self.topic_partition])
+
+    def _start_at(self, offset: int) -> None:
+        self._next_offset = self._done_offset = offset
+        self._seek_to_next()
+
+    def _seek_to_next(self) -> None:
+        try:
+            self._consumer.seek(self.topic_partition, self._next_offset)
+        except IllegalStateError:
+            self._log.debug("not assigned any more")  # the rebalance that took it ends this lane, too
+
+    async def _wait_out(self, error: KafkaError, *, since: float) -> None:
+        if time.monotonic() - since > self._limits.outage_timeout_ms / 1000:
+            raise Stalled(f"{self.topic_partition.topic}/{self.topic_partition.partition} cannot be read") from error
+        self._log.warning("partition cannot be read, trying again", error=repr(error), offset=self._next_offset)
+        await asyncio.sleep(RETRY_WAIT_S)

@@ -1,0 +1,57 @@
+"""The instance's account of itself in the log: a line per chunk at debug, a summary per interval at info."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from consumer.chunk import Chunk
+from domain.batch import Outcome, Rejection
+
+log = structlog.get_logger(__name__)
+
+
+class Report:
+    """Counts what has been delivered."""
+
+    def __init__(self, *, interval_s: float, lag: Callable[[], int]) -> None:
+        self._interval_s = interval_s
+        self._lag = lag
+        self.chunks = self.batches = self.rejections = self.size_bytes = 0
+
+    def delivered(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+        """Count *chunk*, whose outcomes are durable now."""
+        rejections = sum(isinstance(outcome, Rejection) for outcome in outcomes)
+        self.chunks += 1
+        self.batches += len(outcomes)
+        self.rejections += rejections
+        self.size_bytes += chunk.size_bytes
+        log.debug(
+            "chunk delivered",
+            partition=chunk.partition,
+            offset=chunk.first_offset,
+            chunk=f"{chunk.partition}/{chunk.first_offset}-{chunk.next_offset - 1}",
+            batches=len(outcomes),
+            rejections=rejections,
+            size_bytes=chunk.size_bytes,
+            elapsed_ms=round(1000 * (time.monotonic() - chunk.fetched_at), 1),
+        )
+
+    async def run(self) -> None:
+        """Log a summary of each interval in which something happened, and of the first after it."""
+        batches_before = rejections_before = -1
+        while True:
+            batches, rejections, started = self.batches, self.rejections, time.monotonic()
+            await asyncio.sleep(self._interval_s)
+            if (self.batches, self.rejections) == (batches, rejections) == (batches_before, rejections_before):
+                continue
+            batches_before, rejections_before = batches, rejections
+            log.info(
+                "summary",
+                batches=self.batches - batches,
+                rejections=self.rejections - rejections,
+                batches_per_s=round((self.batches - batches) / (time.monotonic() - started)),
+                batches_total=self.batches,
+                lag=self._lag(),
+            )

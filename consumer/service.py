@@ -1,0 +1,148 @@
+"""The life of an instance: start, serve, drain, stop."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+
+from config.cpus import usable_cpus
+from config.settings import Settings
+from consumer.failures import NotDrained, Stalled
+from consumer.kafka.partition import Partition
+from consumer.kafka.publisher import Publisher
+from consumer.kafka.sink import Sink
+from consumer.kafka.source import Source
+from consumer.lane import Lane
+from consumer.lanes import Lanes
+from consumer.pool import Pool
+from consumer.report import Report
+from consumer.watchdog import Watchdog
+from consumer.work import PoolLimits, Work
+from domain.batch import Limits
+
+log = structlog.get_logger(__name__)
+
+
+class Service:
+    """One instance. *work* replaces what the workers do; by default it is the summation of `domain`."""
+
+    def __init__(self, settings: Settings, work: Work | None = None) -> None:
+        self._settings = settings
+        self.pool = Pool(work or default_work(settings), pool_limits(settings))
+        self._results = Publisher(settings, settings.result_topic, holds_too_large=False)
+        self._dead_letters = Publisher(settings, settings.dead_letter_topic, holds_too_large=True)
+        self._sink = Sink(
+            results=self._results,
+            dead_letters=self._dead_letters,
+            reject=self.pool.reject,
+            reply_to_failed=settings.reply_to_failed,
+            service=f"batchsum {version('batchsum')}",
+        )
+        self._lanes = Lanes(self._make_lane, drain_timeout_s=settings.drain_timeout_ms / 1000)
+        self.source = Source(settings, self._lanes)
+        self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
+        self._watchdog = Watchdog(
+            check=self._check,
+            troubles=self._troubles,
+            stall_timeout_s=settings.stall_timeout_ms / 1000,
+            heartbeat_file=settings.heartbeat_file,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Live until *stop* is set, and then drain, commit, and leave the group.
+
+        Raises:
+            Failure: The instance could not start, could not go on, or could not drain in time.
+        """
+        async with AsyncExitStack() as closing:
+            starting = asyncio.create_task(self._start(closing))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+                return
+            await starting
+            await self._serve(stopping)
+
+    async def _start(self, closing: AsyncExitStack) -> None:
+        """Open everything, in the one order that works; *closing* undoes it in reverse."""
+        await self.pool.start()  # T21: workers first, while there is no socket that one of them could inherit
+        closing.push_async_callback(self.pool.stop)
+        for publisher in (self._results, self._dead_letters):
+            await publisher.start()
+            closing.push_async_callback(publisher.stop)
+        await self._results.wait_for_topic(self._settings.request_topic)
+        await self._results.wait_for_topic(self._settings.result_topic)
+        await self.source.start()
+        closing.push_async_callback(self.source.stop)
+        closing.push_async_callback(self._lanes.close)
+        log.info("started", group=self._settings.group_id, workers=len(self.pool.pids))
+
+    async def _serve(self, stopping: "asyncio.Task[bool]") -> None:
+        background = [asyncio.create_task(task.run()) for task in (self.source, self._watchdog, self.report)]
+        try:
+            ends: list[asyncio.Future[Any]] = [stopping, self._lanes.failed, *background]
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                ended.result()  # whatever ends by itself ends by an error, but for the wish to stop
+            log.info("draining")
+            # The background goes on meanwhile: what drains is committed, and heartbeats are sent.
+            if not await self._lanes.close():
+                raise NotDrained(f"not drained within {self._settings.drain_timeout_ms} ms")
+            log.info("drained", batches_total=self.report.batches)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    def _make_lane(self, partition: Partition) -> Lane:
+        return Lane(
+            source=partition,
+            work=self.pool,
+            sink=self._sink,
+            report=self.report,
+            chunks_max=self._settings.lane_chunks_max,
+        )
+
+    @property
+    def lag(self) -> int:
+        """Records of this instance's partitions that are not done."""
+        return sum(partition.lag for partition in self.source.partitions)
+
+    def _check(self) -> None:
+        self.source.check()
+        outage = self._results.failing_since or self._dead_letters.failing_since or self.pool.quarantine.busy
+        for partition in () if outage else self.source.partitions:  # an outage has a limit of its own
+            if partition.stuck_s > self._settings.progress_timeout_ms / 1000:
+                raise Stalled(f"{partition} has made no progress for {partition.stuck_s:.0f} s")
+
+    def _troubles(self) -> Iterator[str]:
+        if not self.source.in_group:
+            yield "not in the group"
+        if self._results.failing_since is not None:
+            yield "results cannot be published"
+        if self._dead_letters.failing_since is not None:
+            yield "dead letters cannot be published"
+
+
+def default_work(settings: Settings) -> Work:
+    """The summation of `domain`, within the limits of *settings*."""
+    return Work(
+        batch_limits=Limits(result_bytes_max=settings.result_bytes_max, details_max=settings.rejection_details_max)
+    )
+
+
+def pool_limits(settings: Settings) -> PoolLimits:
+    """The pool's bounds, as *settings* have them."""
+    return PoolLimits(
+        workers=settings.workers or usable_cpus(),
+        chunk_timeout_s=settings.chunk_timeout_ms / 1000,
+        start_timeout_s=settings.worker_start_timeout_ms / 1000,
+        memory_bytes_max=settings.worker_memory_bytes_max,
+        lone_attempts_max=settings.lone_attempts_max,
+        convictions_in_a_row_max=settings.convictions_in_a_row_max,
+    )
