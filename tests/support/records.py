@@ -1,0 +1,35 @@
+"""Records and chunks made by hand."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from consumer.chunk import Chunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandmadeRecord:
+    """A record that no broker has seen."""
+
+    offset: int
+    value: bytes | None
+    topic: str = "requests"
+    partition: int = 0
+    timestamp: int = 1_700_000_000_000
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def request(batchid: str, payload: object = ((1, 2), (3, 4))) -> bytes:
+    """A request of the contract, unless *payload* makes it none."""
+    return json.dumps({"batchid": batchid, "payload": payload}).encode()
+
+
+def chunk_of(values: Iterable[bytes | None], *, partition: int = 0, first_offset: int = 0) -> Chunk:
+    """A chunk of records with these values."""
+    records = [
+        HandmadeRecord(offset=offset, value=value, partition=partition)
+        for offset, value in enumerate(values, first_offset)
+    ]
+    size_bytes = sum(len(record.value or b"") for record in records)
+    return Chunk(partition=partition, records=records, size_bytes=size_bytes)

@@ -1,0 +1,215 @@
+"""What the pool promises: another process does the work, and a batch that ruins its worker costs only itself."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from consumer.failures import WorkersFailing
+from consumer.pool import Pool
+from consumer.work import PoolLimits
+from domain.batch import Code, Outcome, Rejection, Result
+from tests.support.faulty_work import faulty_work
+from tests.support.records import chunk_of, request
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+def limits(
+    workers: int = 2,
+    *,
+    chunk_timeout_s: float = 20,
+    start_timeout_s: float = 30,
+    memory_bytes_max: int = 0,
+    lone_attempts_max: int = 2,
+    convictions_in_a_row_max: int = 0,
+) -> PoolLimits:
+    return PoolLimits(
+        workers=workers,
+        chunk_timeout_s=chunk_timeout_s,
+        start_timeout_s=start_timeout_s,
+        memory_bytes_max=memory_bytes_max,
+        lone_attempts_max=lone_attempts_max,
+        convictions_in_a_row_max=convictions_in_a_row_max,
+    )
+
+
+@asynccontextmanager
+async def running_pool(pool_limits: PoolLimits | None = None) -> AsyncIterator[Pool]:
+    pool = Pool(faulty_work(), pool_limits or limits())
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.stop()
+
+
+def batchids(outcomes: Sequence[Outcome]) -> list[str | None]:
+    return [outcome.batchid for outcome in outcomes if isinstance(outcome, Result)]
+
+
+def rejection(outcome: Outcome) -> Rejection:
+    assert isinstance(outcome, Rejection)
+    return outcome
+
+
+async def test_outcomes_come_in_the_order_of_the_records() -> None:
+    async with running_pool() as pool:
+        outcomes = await pool.process(chunk_of([request("a"), b"not json", request("b")]))
+
+    assert [type(outcome) for outcome in outcomes] == [Result, Rejection, Result]
+    assert batchids(outcomes) == ["a", "b"]
+
+
+async def test_the_work_is_done_in_other_processes() -> None:
+    async with running_pool(limits(workers=2)) as pool:
+        assert len(set(pool.pids)) == 2
+        assert os.getpid() not in pool.pids
+
+
+async def test_after_a_worker_is_killed_every_chunk_in_flight_is_answered() -> None:
+    async with running_pool() as pool:
+        in_flight = [
+            asyncio.ensure_future(pool.process(chunk_of([request("sleep:0.5"), request(f"chunk {n}")]))) for n in range(4)
+        ]
+        await wait_until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_SLEEPING for pid in pool.pids))
+        os.kill(pool.pids[0], signal.SIGKILL)
+        outcomes = await asyncio.gather(*in_flight)
+
+    assert [batchids(chunk) for chunk in outcomes] == [["sleep:0.5", f"chunk {n}"] for n in range(4)]
+    assert pool.rebuilds == 1
+    assert pool.quarantine.convictions == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "exit_status"),
+    [
+        ("exit:3", Code.WORKER_CRASHED, "3"),
+        ("exit:0", Code.WORKER_CRASHED, "0"),
+        (f"signal:{signal.SIGSEGV.value}", Code.WORKER_CRASHED, "SIGSEGV"),
+        ("raise", Code.WORKER_CRASHED, None),
+        ("leave", Code.WORKER_CRASHED, None),
+    ],
+)
+async def test_a_batch_that_ruins_its_worker_costs_only_itself(
+    order: str, code: Code, exit_status: str | None
+) -> None:
+    async with running_pool() as pool:
+        outcomes = await pool.process(chunk_of([request("before"), request(order), request("after")]))
+
+    assert batchids(outcomes) == ["before", "after"]
+    guilty = rejection(outcomes[1])
+    assert (guilty.code, guilty.exit, guilty.attempts, guilty.batchid) == (code, exit_status, 2, order)
+    assert guilty.answer is not None
+
+
+async def test_a_batch_that_never_ends_is_given_up_and_its_core_freed() -> None:
+    async with running_pool(limits(chunk_timeout_s=0.5)) as pool:
+        outcomes = await pool.process(chunk_of([request("before"), request("hang"), request("after")]))
+        still_running = [process for process in psutil.Process().children(recursive=True) if process.cpu_percent(0.1) > 50]
+
+    assert batchids(outcomes) == ["before", "after"]
+    assert rejection(outcomes[1]).code is Code.TIMED_OUT
+    assert rejection(outcomes[1]).attempts == 1
+    assert still_running == []
+
+
+async def test_a_batch_that_eats_memory_is_told_so() -> None:
+    async with running_pool(limits(memory_bytes_max=1 << 29)) as pool:
+        outcomes = await pool.process(chunk_of([request("before"), request("memory"), request("after")]))
+
+    assert batchids(outcomes) == ["before", "after"]
+    assert rejection(outcomes[1]).code is Code.OUT_OF_MEMORY
+
+
+async def test_chunks_of_others_go_on_while_one_is_in_quarantine() -> None:
+    async with running_pool(limits(chunk_timeout_s=3)) as pool:
+        hanging = asyncio.ensure_future(pool.process(chunk_of([request("exit:1"), request("hang")])))
+        await wait_until(lambda: pool.rebuilds == 1)
+        outcomes = await pool.process(chunk_of([request("innocent")]))
+
+        assert batchids(outcomes) == ["innocent"]
+        assert not hanging.done()
+        assert [rejection(outcome).code for outcome in await hanging] == [Code.WORKER_CRASHED, Code.TIMED_OUT]
+
+
+async def test_crashes_in_a_row_are_a_bad_deployment_and_convict_nobody() -> None:
+    async with running_pool(limits(convictions_in_a_row_max=3, lone_attempts_max=1)) as pool:
+        with pytest.raises(WorkersFailing, match="3 batches in a row"):
+            await pool.process(chunk_of([request("exit:1"), request("exit:1"), request("exit:1")]))
+
+
+async def test_a_good_batch_in_between_speaks_for_the_deployment() -> None:
+    async with running_pool(limits(convictions_in_a_row_max=2, lone_attempts_max=1)) as pool:
+        outcomes = await pool.process(chunk_of([request("exit:1"), request("good"), request("exit:1")]))
+
+    assert batchids(outcomes) == ["good"]
+
+
+async def test_a_pool_that_cannot_start_says_so() -> None:
+    with pytest.raises(WorkersFailing, match="cannot be started"):
+        async with running_pool(limits(start_timeout_s=0)):
+            pass
+
+
+async def test_a_signal_to_the_process_group_leaves_the_workers_alone() -> None:
+    async with running_pool() as pool:
+        for pid in pool.pids:
+            os.kill(pid, signal.SIGINT)
+            os.kill(pid, signal.SIGTERM)
+        outcomes = await pool.process(chunk_of([request("still here")]))
+
+    assert batchids(outcomes) == ["still here"]
+    assert pool.rebuilds == 0
+
+
+PARENT = """
+    import asyncio, sys
+    from consumer.pool import Pool
+    from tests.unit.test_pool import faulty_work, limits
+    from tests.support.records import chunk_of, request
+
+    async def main():
+        pool = Pool(faulty_work(), limits())
+        await pool.start()
+        busy = asyncio.ensure_future(pool.process(chunk_of([request("{order}")])))
+        await asyncio.sleep(0.3)
+        print(*pool.pids, flush=True)
+        await busy
+
+    if __name__ == "__main__":
+        asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("order", ["sleep:60", "hang"])
+async def test_no_worker_outlives_its_parent_even_after_sigkill(order: str, tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(textwrap.dedent(PARENT.format(order=order)))
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        everybody = [process.pid for process in psutil.Process(parent.pid).children(recursive=True)]
+        assert pids
+        assert set(pids) <= set(everybody)
+        parent.kill()
+
+    await wait_until(lambda: not any(map(alive, everybody)))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
