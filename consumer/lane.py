@@ -67,9 +67,11 @@ class Lane:
         """
         async with asyncio.TaskGroup() as steps:
             self._fetching = steps.create_task(self._fetch(steps))
-            steps.create_task(self._deliver())
+            # However fetching ends, even before its first step: what is in flight then is all there will be.
+            self._fetching.add_done_callback(lambda _: self._in_flight.put_nowait(None))
             if self._draining:
                 self._fetching.cancel()
+            await self._deliver()
 
     def drain(self) -> None:
         """Fetch nothing more; `run` returns when what is in flight has been delivered."""
@@ -78,14 +80,11 @@ class Lane:
             self._fetching.cancel()
 
     async def _fetch(self, steps: asyncio.TaskGroup) -> None:
-        try:
-            await self._source.open()
-            while True:
-                await self._room.acquire()
-                chunk = await self._source.fetch()
-                self._in_flight.put_nowait((chunk, steps.create_task(self._work.process(chunk))))
-        finally:
-            self._in_flight.put_nowait(None)
+        await self._source.open()
+        while True:
+            await self._room.acquire()
+            chunk = await self._source.fetch()
+            self._in_flight.put_nowait((chunk, steps.create_task(self._work.process(chunk))))
 
     async def _deliver(self) -> None:
         while (next_in_flight := await self._in_flight.get()) is not None:

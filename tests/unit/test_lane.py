@@ -1,0 +1,131 @@
+"""A lane: nothing is committed before it is published, nothing overtakes, nothing piles up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from consumer.lane import Lane
+from tests.support.fakes import FakeReport, FakeSink, FakeSource, FakeWork, Memory
+from tests.support.records import chunk_of
+from tests.support.waiting import wait_until
+
+
+class Road:
+    """A lane with everything around it made by hand; its chunks begin at offsets 0, 10, 20 ..."""
+
+    def __init__(self, *, chunks: int, chunks_max: int = 2) -> None:
+        self.memory = Memory()
+        self.source = FakeSource(
+            self.memory, [chunk_of([b"x"] * 10, first_offset=10 * number) for number in range(chunks)]
+        )
+        self.work = FakeWork(self.memory)
+        self.sink = FakeSink(self.memory)
+        self.report = FakeReport()
+        self.lane = Lane(
+            source=self.source, work=self.work, sink=self.sink, report=self.report, chunks_max=chunks_max
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
+        task = asyncio.create_task(self.lane.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_chunk_is_published_before_it_is_marked_done() -> None:
+    road = Road(chunks=1)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("done"))
+
+    assert [event for event, _ in road.memory] == ["fetched", "started", "processed", "publishing", "published", "done"]
+    assert road.report.batches == 10
+
+
+async def test_nothing_is_marked_done_when_publishing_fails() -> None:
+    road = Road(chunks=3)
+    road.sink.error = ConnectionError("no broker")
+    async with road.running() as task:
+        await asyncio.wait([task], timeout=5)
+
+    assert isinstance(task.exception(), ExceptionGroup)
+    assert road.memory.of("done") == []
+
+
+async def test_nothing_is_marked_done_when_processing_fails() -> None:
+    road = Road(chunks=3)
+    road.work.error = RuntimeError("the pool is gone")
+    async with road.running() as task:
+        await asyncio.wait([task], timeout=5)
+
+    assert isinstance(task.exception(), ExceptionGroup)
+    assert road.memory.of("published") == []
+
+
+async def test_a_later_chunk_never_overtakes_an_earlier_one() -> None:
+    road = Road(chunks=2)
+    slow = road.work.shut(0)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("processed") == [10])
+        assert road.memory.of("publishing") == []
+        slow.set()
+        await wait_until(lambda: len(road.memory.of("done")) == 2)
+
+    assert road.memory.of("published") == [0, 10]
+    assert road.memory.of("done") == [0, 10]
+
+
+@pytest.mark.parametrize("chunks_max", [1, 2, 3])
+async def test_a_lane_with_enough_in_flight_does_not_fetch(chunks_max: int) -> None:
+    road = Road(chunks=6, chunks_max=chunks_max)
+    road.sink.gate = asyncio.Event()
+    async with road.running():
+        await wait_until(lambda: len(road.memory.of("processed")) == chunks_max)
+        await asyncio.sleep(0)
+        assert len(road.memory.of("fetched")) == chunks_max
+        road.sink.gate.set()
+        await wait_until(lambda: len(road.memory.of("done")) == 6)
+
+
+async def test_the_pool_computes_while_the_lane_publishes() -> None:
+    road = Road(chunks=2)
+    road.sink.gate = asyncio.Event()
+    async with road.running():
+        await wait_until(lambda: road.memory.of("processed") == [0, 10])
+
+        assert road.memory.of("published") == []
+
+
+async def test_draining_delivers_what_is_in_flight_and_fetches_nothing_more() -> None:
+    road = Road(chunks=6)
+    slow = road.work.shut(0)
+    async with road.running() as task:
+        await wait_until(lambda: road.memory.of("processed") == [10])
+        road.lane.drain()
+        slow.set()
+        await asyncio.wait_for(task, 5)
+
+    assert road.memory.of("fetched") == road.memory.of("done") == [0, 10]
+
+
+async def test_an_idle_lane_is_drained_at_once() -> None:
+    road = Road(chunks=0)
+    async with road.running() as task:
+        await road.source.is_open.wait()
+        road.lane.drain()
+        await asyncio.wait_for(task, 5)
+
+    assert road.memory == []
+
+
+async def test_a_lane_that_is_drained_before_it_runs_does_nothing() -> None:
+    road = Road(chunks=1)
+    road.lane.drain()
+    async with road.running() as task:
+        await asyncio.wait_for(task, 5)
+
+    assert road.memory == []
