@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from consumer.kafka.partition import Partition
-from consumer.lane import Lane
+from consumer.lane import Lane, Source
 
 log = structlog.get_logger(__name__)
 
@@ -18,20 +17,20 @@ class Lanes:
     instance's business, for nobody else can have the partition while this one lives.
     """
 
-    def __init__(self, make_lane: Callable[[Partition], Lane], *, drain_timeout_s: float) -> None:
+    def __init__(self, make_lane: Callable[[Source], Lane], *, drain_timeout_s: float) -> None:
         self._make_lane = make_lane
         self._drain_timeout_s = drain_timeout_s
         self._running: dict[asyncio.Task[None], Lane] = {}
         self._closed = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def open(self, partitions: Collection[Partition]) -> None:
-        """Open a lane for each of *partitions*, unless the instance is stopping."""
+    def open(self, sources: Collection[Source]) -> None:
+        """Open a lane for each of *sources*, unless the instance is stopping."""
         if self._closed:
             return
-        for partition in partitions:
-            lane = self._make_lane(partition)
-            task = asyncio.create_task(lane.run(), name=f"lane {partition.topic_partition.partition}")
+        for source in sources:
+            lane = self._make_lane(source)
+            task = asyncio.create_task(lane.run())
             task.add_done_callback(self._ended)
             self._running[task] = lane
 

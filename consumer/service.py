@@ -10,12 +10,11 @@ import structlog
 
 from config.cpus import usable_cpus
 from config.settings import Settings
+from consumer import lane
 from consumer.failures import NotDrained, Stalled
-from consumer.kafka.partition import Partition
 from consumer.kafka.publisher import Publisher
 from consumer.kafka.sink import Sink
 from consumer.kafka.source import Source
-from consumer.lane import Lane
 from consumer.lanes import Lanes
 from consumer.pool import Pool
 from consumer.report import Report
@@ -99,9 +98,9 @@ class Service:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
 
-    def _make_lane(self, partition: Partition) -> Lane:
-        return Lane(
-            source=partition,
+    def _make_lane(self, source: lane.Source) -> lane.Lane:
+        return lane.Lane(
+            source=source,
             work=self.pool,
             sink=self._sink,
             report=self.report,

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 class Lanes(Protocol):
     """What stands on the partitions."""
 
-    def open(self, partitions: Collection[Partition]) -> None:
+    def open(self, sources: Collection[Partition]) -> None:
         """Partitions have been assigned; returns at once, because heartbeats wait for it (T11)."""
 
     async def drain(self) -> bool:
