@@ -23,9 +23,7 @@ class Road:
         self.work = FakeWork(self.memory)
         self.sink = FakeSink(self.memory)
         self.report = FakeReport()
-        self.lane = Lane(
-            source=self.source, work=self.work, sink=self.sink, report=self.report, chunks_max=chunks_max
-        )
+        self.lane = Lane(source=self.source, work=self.work, sink=self.sink, report=self.report, chunks_max=chunks_max)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:

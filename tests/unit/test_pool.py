@@ -79,7 +79,8 @@ async def test_the_work_is_done_in_other_processes() -> None:
 async def test_after_a_worker_is_killed_every_chunk_in_flight_is_answered() -> None:
     async with running_pool() as pool:
         in_flight = [
-            asyncio.ensure_future(pool.process(chunk_of([request("sleep:0.5"), request(f"chunk {n}")]))) for n in range(4)
+            asyncio.ensure_future(pool.process(chunk_of([request("sleep:0.5"), request(f"chunk {n}")])))
+            for n in range(4)
         ]
         await wait_until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_SLEEPING for pid in pool.pids))
         os.kill(pool.pids[0], signal.SIGKILL)
@@ -100,9 +101,7 @@ async def test_after_a_worker_is_killed_every_chunk_in_flight_is_answered() -> N
         ("leave", Code.WORKER_CRASHED, None),
     ],
 )
-async def test_a_batch_that_ruins_its_worker_costs_only_itself(
-    order: str, code: Code, exit_status: str | None
-) -> None:
+async def test_a_batch_that_ruins_its_worker_costs_only_itself(order: str, code: Code, exit_status: str | None) -> None:
     async with running_pool() as pool:
         outcomes = await pool.process(chunk_of([request("before"), request(order), request("after")]))
 
@@ -115,7 +114,9 @@ async def test_a_batch_that_ruins_its_worker_costs_only_itself(
 async def test_a_batch_that_never_ends_is_given_up_and_its_core_freed() -> None:
     async with running_pool(limits(chunk_timeout_s=0.5)) as pool:
         outcomes = await pool.process(chunk_of([request("before"), request("hang"), request("after")]))
-        still_running = [process for process in psutil.Process().children(recursive=True) if process.cpu_percent(0.1) > 50]
+        still_running = [
+            process for process in psutil.Process().children(recursive=True) if process.cpu_percent(0.1) > 50
+        ]
 
     assert batchids(outcomes) == ["before", "after"]
     assert rejection(outcomes[1]).code is Code.TIMED_OUT

@@ -1,0 +1,160 @@
+"""Clients of aiokafka that remember what was asked of them, and do what the test wants."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+
+from tests.support.records import HandmadeRecord
+
+PLACE = TopicPartition("requests", 0)
+OTHER_PLACE = TopicPartition("requests", 1)
+
+
+class Poll(NamedTuple):
+    """What a `getmany` has asked for."""
+
+    partitions: tuple[TopicPartition, ...]
+    records_max: int | None
+
+
+class FakeConsumer:
+    """A consumer whose next polls end as `script` says; after that it has no more records, and waits as a real one."""
+
+    def __init__(self, *script: Sequence[HandmadeRecord] | Exception) -> None:
+        self.script = list(script)
+        self.polls: list[Poll] = []
+        self.seeks: list[int] = []
+        self.assigned = {PLACE}
+        self.committed_offset: int | None = 0
+        self.earliest_offset = 0
+        self.stable_offset = 0
+        self.at = 0
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, Sequence[HandmadeRecord]]:
+        self.polls.append(Poll(partitions, max_records))
+        if not self.script:
+            await asyncio.get_running_loop().create_future()
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer:
+            self.at = answer[-1].offset + 1
+        return {PLACE: answer} if answer else {}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        assert partition == PLACE
+        self.seeks.append(offset)
+        self.at = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        assert partition == PLACE
+        return self.at
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        assert partition == PLACE
+        return self.committed_offset
+
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.earliest_offset)
+
+    def last_stable_offset(self, partition: TopicPartition) -> int:
+        assert partition == PLACE
+        return self.stable_offset
+
+
+class FakeCommitter:
+    """The part of a consumer that commits. A commit waits for `gate`, and then ends as `refusal` says."""
+
+    def __init__(self, *assigned: TopicPartition) -> None:
+        self.assigned = set(assigned)
+        self.asked: list[Mapping[TopicPartition, int]] = []
+        self.landed: list[Mapping[TopicPartition, int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refusal: Exception | None = None
+        self.at_once_max = 0
+        self._at_once = 0
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.assigned
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self.asked.append(dict(offsets))
+        self._at_once += 1
+        self.at_once_max = max(self.at_once_max, self._at_once)
+        try:
+            await self.gate.wait()
+            if self.refusal is not None:
+                raise self.refusal
+            self.landed.append(dict(offsets))
+        finally:
+            self._at_once -= 1
+
+
+class FakeBatch:
+    """A batch with room for so many records."""
+
+    def __init__(self, records_max: int) -> None:
+        self._records_max = records_max
+        self.values: list[bytes | None] = []
+        self.is_closed = False
+
+    def append(
+        self, *, key: bytes | None, value: bytes | None, timestamp: int | None, headers: Sequence[tuple[str, bytes]]
+    ) -> object | None:
+        if self.is_closed or len(self.values) == self._records_max:
+            self.is_closed = True
+            return None
+        self.values.append(value)
+        return object()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class FakeProducer:
+    """A producer of a topic with two partitions. What is sent is acknowledged when `gate` opens, or fails by `error`."""
+
+    def __init__(self, *, batch_records_max: int = 1_000, error: Exception | None = None) -> None:
+        self._batch_records_max = batch_records_max
+        self.error = error
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.sent: defaultdict[int, list[FakeBatch]] = defaultdict(list)
+        self.waiting: Counter[int] = Counter()
+        self.waiting_max = 0
+        self.is_stopped = False
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        self.is_stopped = True
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    def create_batch(self) -> FakeBatch:
+        return FakeBatch(self._batch_records_max)
+
+    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> "asyncio.Future[None]":
+        self.waiting[partition] += 1
+        self.waiting_max = max(self.waiting_max, self.waiting[partition])
+        await self.gate.wait()
+        self.waiting[partition] -= 1
+        self.sent[partition].append(batch)
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.error is None:
+            sent.set_result(None)
+        else:
+            sent.set_exception(self.error)
+        return sent
+
+    def values(self, partition: int) -> list[bytes | None]:
+        """All that was sent to *partition*, in order, acknowledged or not."""
+        return [value for batch in self.sent[partition] for value in batch.values]

@@ -1,0 +1,170 @@
+"""The source of a lane: where it starts, what it asks for, and what it makes of polls that fail."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from consumer.failures import OffsetsLost, Stalled
+from consumer.kafka import partition as module
+from consumer.kafka.commits import Commits
+from consumer.kafka.partition import FetchLimits, Partition
+from tests.support.records import HandmadeRecord
+from tests.unit.kafka.fakes import PLACE, FakeCommitter, FakeConsumer
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_WAIT_S", 0.001)
+
+
+class Road:
+    """A partition on a consumer that remembers, with the commits it leads to."""
+
+    def __init__(self, consumer: FakeConsumer, **limits: object) -> None:
+        self.consumer = consumer
+        self.committer = FakeCommitter(PLACE)
+        self.commits = Commits(self.committer, interval_ms=1, timeout_ms=1_000)
+        usual = {"chunk_records_max": 100, "chunk_bytes_max": 2_048, "outage_timeout_ms": 5_000}
+        self.partition = Partition(
+            consumer, PLACE, self.commits, FetchLimits(**{"lost_offsets": "earliest"} | usual | limits)
+        )
+
+    async def fetch(self, chunks: int = 1) -> list[list[int]]:
+        """The offsets of the next chunks."""
+        fetched = [await asyncio.wait_for(self.partition.fetch(), 5) for _ in range(chunks)]
+        return [[record.offset for record in chunk.records] for chunk in fetched]
+
+    async def committed(self) -> list[int]:
+        """All that was ever committed, now that what is done is."""
+        await self.commits.commit()
+        return [offsets[PLACE] for offsets in self.committer.landed]
+
+
+def records(*offsets: int, size: int = 10) -> list[HandmadeRecord]:
+    return [HandmadeRecord(offset=offset, value=b"x" * size) for offset in offsets]
+
+
+async def test_a_lane_starts_at_the_committed_offset() -> None:
+    road = Road(FakeConsumer(records(7)))
+    road.consumer.committed_offset = 7
+    await road.partition.open()
+    assert road.consumer.seeks == [7]
+    assert await road.committed() == []
+
+
+async def test_a_committed_offset_of_zero_is_one() -> None:
+    """T2: `seek_to_committed` takes it for none."""
+    road = Road(FakeConsumer())
+    road.consumer.committed_offset, road.consumer.earliest_offset = 0, 5
+    await road.partition.open()
+    assert road.consumer.seeks == [0]
+
+
+async def test_a_new_group_starts_at_the_earliest_record_and_commits_that() -> None:
+    """T2: on purpose, in so many words, and once: whatever comes later, the group has an offset."""
+    road = Road(FakeConsumer())
+    road.consumer.committed_offset, road.consumer.earliest_offset = None, 5
+    await road.partition.open()
+    assert road.consumer.seeks == [5]
+    assert await road.committed() == [5]
+
+
+@pytest.mark.parametrize("error", [CorruptRecordException("crc"), NoOffsetForPartitionError(PLACE), KafkaError("?")])
+async def test_a_poll_that_fails_is_repeated_from_the_first_record_that_no_chunk_has_carried(error: KafkaError) -> None:
+    """T3: what the failed poll had taken is gone with it, although its position may have moved."""
+    consumer = FakeConsumer(records(0, 1), error, records(2))
+    road = Road(consumer)
+    await road.partition.open()
+    await road.fetch()
+    consumer.at = 99
+    assert await road.fetch() == [[2]]
+    assert consumer.seeks == [0, 2]
+
+
+async def test_a_partition_that_cannot_be_read_stalls_the_instance_in_the_end() -> None:
+    road = Road(FakeConsumer(*[CorruptRecordException("crc")] * 10_000), outage_timeout_ms=20)
+    await road.partition.open()
+    with pytest.raises(Stalled, match="requests/0 cannot be read"):
+        await road.fetch()
+
+
+async def test_only_the_lane_s_own_partition_is_polled() -> None:
+    """T12, T3 and T6: a filter keeps what was fetched of the others, and their errors are theirs."""
+    road = Road(FakeConsumer(records(0), CorruptRecordException("crc"), records(1)))
+    await road.partition.open()
+    await road.fetch(chunks=2)
+    assert [poll.partitions for poll in road.consumer.polls] == [(PLACE,)] * 3
+
+
+async def test_no_poll_asks_for_more_records_than_a_chunk_is_likely_to_hold() -> None:
+    """T22: they are decoded on the event loop, at once, however large they are."""
+    road = Road(FakeConsumer(records(0, size=1_000), records(1, size=10), records(2)))
+    await road.partition.open()
+    await road.fetch(chunks=3)
+    asked = [poll.records_max for poll in road.consumer.polls]
+    assert asked == [2, 2, 100]  # 1 KiB each is the first guess, and then they are as large as the last were
+
+
+async def test_what_a_poll_brings_beyond_a_chunk_is_the_next_chunk() -> None:
+    road = Road(FakeConsumer(records(0, 1, 2, 3, 4, size=1_000)))
+    await road.partition.open()
+    assert await road.fetch(chunks=3) == [[0, 1], [2, 3], [4]]
+    assert len(road.consumer.polls) == 1
+
+
+async def test_a_record_larger_than_a_chunk_goes_alone() -> None:
+    road = Road(FakeConsumer([*records(0, size=9_000), *records(1)]))
+    await road.partition.open()
+    assert await road.fetch(chunks=2) == [[0], [1]]
+
+
+async def test_offsets_without_records_are_passed_at_once_when_nothing_is_in_flight() -> None:
+    """Control markers have offsets too: uncommitted, they would be lag for ever."""
+    road = Road(FakeConsumer([], records(3)))
+    await road.partition.open()
+    road.consumer.at = road.consumer.stable_offset = 2
+    assert await road.fetch() == [[3]]
+    assert road.partition.lag == 0
+    assert await road.committed() == [2]
+
+
+async def test_offsets_without_records_are_not_passed_before_the_chunk_in_front_of_them_is_done() -> None:
+    """G1."""
+    road = Road(FakeConsumer(records(0), [], records(3)))
+    await road.partition.open()
+    chunk = await road.partition.fetch()
+    road.consumer.at = road.consumer.stable_offset = 2
+    assert await road.fetch() == [[3]]
+    assert await road.committed() == []
+
+    road.partition.mark_done(chunk)
+    assert await road.committed() == [1]
+
+
+async def test_a_lost_offset_leads_to_the_earliest_record_that_is_left() -> None:
+    road = Road(FakeConsumer(OffsetOutOfRangeError({PLACE: 7}), records(50)))
+    road.consumer.committed_offset, road.consumer.earliest_offset = 7, 50
+    await road.partition.open()
+    assert await road.fetch() == [[50]]
+    assert await road.committed() == [50]
+
+
+async def test_a_lost_offset_stops_the_instance_where_the_settings_say_so() -> None:
+    road = Road(FakeConsumer(OffsetOutOfRangeError({PLACE: 7})), lost_offsets="stop")
+    road.consumer.committed_offset, road.consumer.earliest_offset = 7, 50
+    await road.partition.open()
+    with pytest.raises(OffsetsLost, match="offset 7 is not in the log, which starts at 50"):
+        await road.fetch()
+    assert await road.committed() == []
+
+
+async def test_a_chunk_of_a_log_that_has_been_replaced_commits_nothing_of_the_new_one() -> None:
+    consumer = FakeConsumer(records(7, 8), OffsetOutOfRangeError({PLACE: 9}), records(0))
+    road = Road(consumer)
+    consumer.committed_offset, consumer.earliest_offset = 7, 0
+    await road.partition.open()
+    old = await road.partition.fetch()
+    await road.fetch()
+    road.partition.mark_done(old)
+    assert await road.committed() == [0]
