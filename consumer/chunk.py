@@ -10,10 +10,6 @@ class Record(Protocol):
     """One Kafka record, as its bytes: whoever reads it must neither decode nor change it."""
 
     @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int:
@@ -29,13 +25,12 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A run of consecutive records of one partition that share a pool call.
+    """A run of consecutive records of one partition that share a pool call."""
 
-    `next_offset` is what may be committed once every record has its outcome: one past the last of them.
-    """
-
+    topic: str
     partition: int
     records: Sequence[Record]
+    values: Sequence[bytes | None]
     size_bytes: int
     fetched_at: float = field(default_factory=time.monotonic)
 
@@ -45,4 +40,5 @@ class Chunk:
 
     @property
     def next_offset(self) -> int:
+        """What may be committed once every record has its outcome: one past the last of them."""
         return self.records[-1].offset + 1

@@ -21,7 +21,9 @@ EXIT = "dlq.exit"
 ELAPSED = "dlq.elapsed_ms"
 
 
-def headers(record: Record, rejection: Rejection, *, service: str) -> Sequence[tuple[str, bytes]]:
+def headers(
+    topic: str, partition: int, record: Record, rejection: Rejection, *, service: str
+) -> Sequence[tuple[str, bytes]]:
     """The request's own headers, untouched, and behind them the reason and where the request stood.
 
     *service* is the name and version of who says so. Values are UTF-8 text; `dlq.details` is a JSON list of objects
@@ -32,8 +34,8 @@ def headers(record: Record, rejection: Rejection, *, service: str) -> Sequence[t
         REASON: rejection.code,
         MESSAGE: rejection.message,
         DETAILS: json.dumps(details, ensure_ascii=False),
-        TOPIC: record.topic,
-        PARTITION: record.partition,
+        TOPIC: topic,
+        PARTITION: partition,
         OFFSET: record.offset,
         FAILED_AT: datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         ATTEMPTS: rejection.attempts,

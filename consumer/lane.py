@@ -1,11 +1,10 @@
 """A lane: the road of one assigned partition, from its requests to its results."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 from consumer.chunk import Chunk
-from domain.batch import Outcome
+from domain.batch import Outcomes
 
 
 class Source(Protocol):
@@ -24,21 +23,21 @@ class Source(Protocol):
 class Work(Protocol):
     """What is done with a chunk's records."""
 
-    async def process(self, chunk: Chunk) -> Sequence[Outcome]:
+    async def process(self, chunk: Chunk) -> Outcomes:
         """One outcome per record, in their order."""
 
 
 class Sink(Protocol):
     """Where outcomes go."""
 
-    async def publish(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Return when every outcome is durable: a result, or a dead letter."""
 
 
 class Report(Protocol):
     """Who keeps count."""
 
-    def delivered(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """*chunk* is done, with these outcomes."""
 
 
@@ -55,7 +54,7 @@ class Lane:
         self._sink = sink
         self._report = report
         self._room = asyncio.Semaphore(chunks_max)
-        self._in_flight: asyncio.Queue[tuple[Chunk, asyncio.Task[Sequence[Outcome]]] | None] = asyncio.Queue()
+        self._in_flight: asyncio.Queue[tuple[Chunk, asyncio.Task[Outcomes]] | None] = asyncio.Queue()
         self._fetching: asyncio.Task[None] | None = None
         self._draining = False
 

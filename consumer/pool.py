@@ -10,7 +10,7 @@ from consumer.quarantine import Quarantine
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost, preload
-from domain.batch import Code, Outcome, Rejection
+from domain.batch import Code, Outcomes, Rejection
 
 log = structlog.get_logger(__name__)
 
@@ -41,25 +41,24 @@ class Pool:
         preload(self._work.process.__module__)
         self._workers = await self._start_workers()
 
-    async def process(self, chunk: Chunk) -> Sequence[Outcome]:
+    async def process(self, chunk: Chunk) -> Outcomes:
         """One outcome per record of *chunk*, in order.
 
         Raises:
             WorkersFailing: Batch after batch has failed, or the workers cannot be started again.
         """
-        values = [record.value for record in chunk.records]
         async with self._slots:
             workers = await self._current_workers()
             # Twice the limit, because a chunk may wait behind another one.
             timeout_s = 2 * self._limits.chunk_timeout_s
             try:
-                outcomes = await workers.run(timeout_s, self._work.process, values, self._work.batch_limits)
+                outcomes = await workers.run(timeout_s, self._work.process, chunk.values, self._work.batch_limits)
             except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
                 log.warning(
                     "chunk into quarantine",
                     partition=chunk.partition,
                     offset=chunk.first_offset,
-                    records=len(values),
+                    records=len(chunk.values),
                     error=repr(failure),
                 )
                 if isinstance(failure, WorkersLost | TimeoutError):
@@ -67,7 +66,7 @@ class Pool:
             else:
                 self.quarantine.note_good_batch()
                 return outcomes
-        return await self.quarantine.process(values)
+        return await self.quarantine.process(chunk.values)
 
     async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
         """The rejection of a value for a reason that was found outside of the worker.

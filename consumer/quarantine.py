@@ -11,7 +11,7 @@ from consumer.failures import WorkersFailing
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost
-from domain.batch import Code, Outcome, Rejection
+from domain.batch import Code, Outcome, Outcomes, Rejection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Quarantine:
         self._convictions_in_a_row = 0
         self.convictions = 0
 
-    async def process(self, values: Sequence[bytes | None]) -> Sequence[Outcome]:
+    async def process(self, values: Sequence[bytes | None]) -> Outcomes:
         """One outcome per value, in order; those that cannot be processed alone are rejected.
 
         Raises:
@@ -47,7 +47,7 @@ class Quarantine:
             try:
                 return await self._alone(self._work.process, values, self._work.batch_limits)
             except FAILURES:
-                return [await self._judge(value) for value in values]
+                return Outcomes.of([await self._judge(value) for value in values])
             finally:
                 await self.stop()
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from consumer.chunk import Chunk
-from domain.batch import Outcome, Rejection
+from domain.batch import Outcomes
 
 log = structlog.get_logger(__name__)
 
@@ -20,20 +20,20 @@ class Report:
         self._lag = lag
         self.chunks = self.batches = self.rejections = self.size_bytes = 0
 
-    def delivered(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Count *chunk*, whose outcomes are durable now."""
-        rejections = sum(isinstance(outcome, Rejection) for outcome in outcomes)
         self.chunks += 1
         self.batches += len(outcomes)
-        self.rejections += rejections
+        self.rejections += len(outcomes.rejections)
         self.size_bytes += chunk.size_bytes
         log.debug(
             "chunk delivered",
+            topic=chunk.topic,
             partition=chunk.partition,
             offset=chunk.first_offset,
             chunk=f"{chunk.partition}/{chunk.first_offset}-{chunk.next_offset - 1}",
             batches=len(outcomes),
-            rejections=rejections,
+            rejections=len(outcomes.rejections),
             size_bytes=chunk.size_bytes,
             elapsed_ms=round(1000 * (time.monotonic() - chunk.fetched_at), 1),
         )

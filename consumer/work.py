@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from domain.batch import Code, Limits, Outcome, Rejection
+from domain.batch import Code, Limits, Outcomes, Rejection
 from domain.summation import process_chunk, reject
 
 
@@ -16,7 +16,7 @@ class Work:
     nanoseconds since the epoch.
     """
 
-    process: Callable[[Sequence[bytes | None], Limits], Sequence[Outcome]] = process_chunk
+    process: Callable[[Sequence[bytes | None], Limits], Outcomes] = process_chunk
     reject: Callable[[bytes | None, Code, str, int], Rejection] = reject
     batch_limits: Limits
 

@@ -1,9 +1,8 @@
 """The contract: what a request is, what is answered, and why a batch is rejected."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, overload
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, StringConstraints
 
@@ -107,18 +106,66 @@ class Rejection(NamedTuple):
 Outcome = Result | Rejection
 
 
-class Outcomes(list[Outcome]):
-    """The outcomes of a chunk's records, in the records' order.
+class Outcomes(Sequence[Outcome]):
+    """The outcomes of a chunk's records, in the records' order, column by column.
 
-    It is a list that crosses from a worker to the service as columns: as so many small objects, the outcomes of small
-    batches would take a third as long to pickle as the batches took to be summed.
+    Columns, because this is what crosses from a worker to the service: as so many small objects, the outcomes of small
+    batches would take a third as long to pickle as the batches took to be summed. `answers` has None where there is
+    nobody to answer; `rejections` has the place of each batch that was rejected.
     """
 
-    def __reduce__(self) -> tuple[Callable[..., "Outcomes"], tuple[object, ...]]:
-        batchids = [outcome.batchid for outcome in self]
-        answers = [outcome.answer for outcome in self]
-        rejections = {place: outcome for place, outcome in enumerate(self) if isinstance(outcome, Rejection)}
-        return _outcomes_of_columns, (batchids, answers, rejections)
+    __slots__ = ("answers", "batchids", "rejections")
+
+    def __init__(
+        self, batchids: list[str | None], answers: list[bytes | None], rejections: dict[int, Rejection]
+    ) -> None:
+        self.batchids = batchids
+        self.answers = answers
+        self.rejections = rejections
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> "Outcomes":
+        """*outcomes*, as columns."""
+        columns = cls([], [], {})
+        for outcome in outcomes:
+            columns.add(outcome)
+        return columns
+
+    def add(self, outcome: Outcome) -> None:
+        """Put *outcome* behind the others."""
+        if isinstance(outcome, Rejection):
+            self.rejections[len(self.answers)] = outcome
+        self.batchids.append(outcome.batchid)
+        self.answers.append(outcome.answer)
+
+    def reject(self, place: int, rejection: Rejection) -> None:
+        """Put *rejection* in the place of the outcome that was there."""
+        self.batchids[place], self.answers[place] = rejection.batchid, rejection.answer
+        self.rejections[place] = rejection
+
+    @overload
+    def __getitem__(self, place: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Outcomes": ...
+    def __getitem__(self, place: int | slice) -> "Outcome | Outcomes":
+        if isinstance(place, slice):
+            return self.of([self[each] for each in range(*place.indices(len(self)))])
+        position = range(len(self))[place]
+        batchid, answer = self.batchids[position], self.answers[position]
+        if batchid is None or answer is None or position in self.rejections:
+            return self.rejections[position]
+        return Result(batchid, answer)
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # they can change
+
+    def __reduce__(self) -> tuple[type["Outcomes"], tuple[object, ...]]:
+        return Outcomes, (self.batchids, self.answers, self.rejections)
 
 
 class Limits(NamedTuple):
@@ -153,13 +200,3 @@ def _payload_faults(payload: list[object]) -> Iterator[Detail]:
         for index, integer in enumerate(integers):
             if type(integer) is not int:  # a boolean is an instance of int
                 yield Detail(f"payload.{position}.{index}", "must be an integer")
-
-
-def _outcomes_of_columns(
-    batchids: list[str | None], answers: list[bytes | None], rejections: dict[int, Rejection]
-) -> Outcomes:
-    # The constructor of a named tuple is Python code, while the event loop waits; that of a tuple is not.
-    outcomes = Outcomes(map(partial(tuple.__new__, Result), zip(batchids, answers, strict=True)))
-    for place, rejection in rejections.items():
-        outcomes[place] = rejection
-    return outcomes

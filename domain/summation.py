@@ -21,7 +21,7 @@ def process_chunk(values: Sequence[bytes | None], limits: Limits) -> Outcomes:
     Raises:
         MemoryError: One of the batches is too big for this worker; which one, only running each alone can tell.
     """
-    return Outcomes([_process(value, limits) for value in values])
+    return Outcomes.of([_process(value, limits) for value in values])
 
 
 def reject(

@@ -71,6 +71,11 @@ class Commits:
             except (KafkaError, TimeoutError) as error:
                 log.warning("commit failed", error=repr(error), partitions=len(offsets))
             else:
-                self._committed |= offsets
+                # What was forgotten meanwhile may have begun again, and lower, in a log that has replaced the old one.
+                self._committed |= {
+                    partition: offset
+                    for partition, offset in offsets.items()
+                    if offset <= self._done.get(partition, -1)
+                }
                 return True
             return False

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from consumer.chunk import Chunk
+from consumer.chunk import Chunk, Record
 from consumer.failures import OffsetsLost, Stalled
 from consumer.kafka.commits import Commits
 
@@ -46,7 +46,7 @@ class Partition:
         self._consumer = consumer
         self._commits = commits
         self._limits = limits
-        self._ahead: Sequence[ConsumerRecord[bytes, bytes]] = ()
+        self._ahead: Sequence[Record] = ()
         self._record_bytes = RECORD_BYTES_GUESS
         self._next_offset = 0  # the first one that no chunk has carried yet
         self._done_offset = 0
@@ -80,17 +80,18 @@ class Partition:
         """
         while not self._ahead:
             self._ahead = await self._poll()
-        records, size = self._ahead, 0
-        for count, record in enumerate(records):
-            size += len(record.value or b"")
-            if size > self._limits.chunk_bytes_max and count:
-                size -= len(record.value or b"")
-                records, self._ahead = records[:count], records[count:]
-                break
-        else:
-            self._ahead = ()
+        records, self._ahead = split(self._ahead, self._limits.chunk_bytes_max)
         self._next_offset = records[-1].offset + 1
-        return Chunk(partition=self.topic_partition.partition, records=records, size_bytes=size)
+        values = [record.value for record in records]
+        size_bytes = sum(map(len, filter(None, values)))
+        self._record_bytes = size_bytes // len(records) or 1
+        return Chunk(
+            topic=self.topic_partition.topic,
+            partition=self.topic_partition.partition,
+            records=records,
+            values=values,
+            size_bytes=size_bytes,
+        )
 
     def mark_done(self, chunk: Chunk) -> None:
         """Let the offset behind *chunk* be committed."""
@@ -110,7 +111,7 @@ class Partition:
             self._progressed_at = time.monotonic()
         return time.monotonic() - self._progressed_at
 
-    async def _poll(self) -> Sequence[ConsumerRecord[bytes, bytes]]:
+    async def _poll(self) -> Sequence[Record]:
         """Poll once, or for as long as polling fails."""
         started = time.monotonic()
         # T22: records are decoded on the event loop, so no more are asked for than a chunk is likely to hold.
@@ -129,9 +130,7 @@ class Partition:
                 self._seek_to_next()
                 await self._wait_out(error, since=started)
             else:
-                records: Sequence[ConsumerRecord[bytes, bytes]] = polled.get(self.topic_partition, ())
-                if records:
-                    self._record_bytes = max(1, sum(len(record.value or b"") for record in records) // len(records))
+                records: Sequence[Record] = polled.get(self.topic_partition, ())
                 return records
 
     async def _pass_gap(self) -> None:
@@ -177,3 +176,13 @@ class Partition:
             raise Stalled(f"{self.topic_partition.topic}/{self.topic_partition.partition} cannot be read") from error
         self._log.warning("partition cannot be read, trying again", error=repr(error), offset=self._next_offset)
         await asyncio.sleep(RETRY_WAIT_S)
+
+
+def split(records: Sequence[Record], bytes_max: int) -> tuple[Sequence[Record], Sequence[Record]]:
+    """As many of the first records as *bytes_max* bytes of value allow, at least one; and the others."""
+    size = 0
+    for count, record in enumerate(records):
+        size += len(record.value or b"")
+        if size > bytes_max and count:
+            return records[:count], records[count:]
+    return records, ()

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -21,13 +20,8 @@ TOPIC_WAIT_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-class Message(NamedTuple):
-    """What is to stand in a topic: a record that has no offset yet."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    timestamp_ms: int | None = None
+# What is to stand in a topic: key, value, headers, and the timestamp in milliseconds (None: now).
+Message = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]], int | None]
 
 
 class Publisher:

@@ -1,13 +1,13 @@
 """The way out: answers to the result topic, dead letters to theirs."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from consumer import dead_letter
 from consumer.chunk import Chunk, Record
 from consumer.kafka.publisher import Message, Publisher
-from domain.batch import Code, Outcome, Rejection, Result
+from domain.batch import Code, Outcomes, Rejection
 
 PASSED_ON = frozenset({"traceparent", "tracestate", "correlation-id"})
 
@@ -32,66 +32,83 @@ class Sink:
         self._reply_to_failed = reply_to_failed
         self._service = service
 
-    async def publish(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
-        """Publish answers, then dead letters.
+    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
+        """Publish answers, then dead letters. A batch whose answer is refused as too large is rejected for that.
 
         Raises:
             Stalled: One of the topics could not be written for as long as an outage may last.
         """
-        outcomes = await self._publish_answers(chunk, list(outcomes))
-        rejected = [(r, o) for r, o in zip(chunk.records, outcomes, strict=True) if isinstance(o, Rejection)]
-        if rejected:
-            await self._publish_dead_letters(chunk, rejected)
-
-    async def _publish_answers(self, chunk: Chunk, outcomes: list[Outcome]) -> list[Outcome]:
-        """Publish each outcome's answer, and return the outcomes as they came to be."""
-        wanted = [position for position, outcome in enumerate(outcomes) if self._has_answer(outcome)]
-        messages = [answer(chunk.records[position], outcomes[position]) for position in wanted]
-        published = 0
+        if not self._reply_to_failed:
+            for place in outcomes.rejections:
+                outcomes.answers[place] = None
+        messages, published = answers(chunk, outcomes), 0
         while (published := published + await self._results.publish(chunk.partition, messages[published:])) < len(
-            wanted
+            messages
         ):
-            position = wanted[published]
-            record, refused = chunk.records[position], outcomes[position]
-            outcomes[position] = await self._reject(
-                record.value, Code.RESULT_TOO_LARGE, "the result topic refuses the answer as too large"
-            )
-            if isinstance(refused, Result) and self._has_answer(outcomes[position]):
-                messages[published] = answer(record, outcomes[position])
-            else:  # not even the failed answer fits; the dead letter is what is left
-                published += 1
-        return outcomes
+            await self._refuse(chunk, outcomes, answered(outcomes)[published])
+            messages = answers(chunk, outcomes)
+        if outcomes.rejections:
+            await self._dead_letters.publish(chunk.partition, dead_letters(chunk, outcomes, self._service))
+            log_dead_letters(chunk, outcomes)
 
-    def _has_answer(self, outcome: Outcome) -> bool:
-        return isinstance(outcome, Result) or (self._reply_to_failed and outcome.answer is not None)
-
-    async def _publish_dead_letters(self, chunk: Chunk, rejected: Sequence[tuple[Record, Rejection]]) -> None:
-        letters = [
-            Message(
-                record.key,
-                record.value,
-                dead_letter.headers(record, rejection, service=self._service),
-                record.timestamp,
-            )
-            for record, rejection in rejected
-        ]
-        await self._dead_letters.publish(chunk.partition, letters)
-        for record, rejection in rejected:
-            log.warning(
-                "dead letter",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                batchid=rejection.batchid,
-                reason=rejection.code,
-                message=rejection.message,
-            )
+    async def _refuse(self, chunk: Chunk, outcomes: Outcomes, place: int) -> None:
+        """Put a failed answer in the place of one that the topic refuses; none, if that is what was refused."""
+        if place in outcomes.rejections:
+            outcomes.answers[place] = None
+            return
+        rejection = await self._reject(
+            chunk.values[place], Code.RESULT_TOO_LARGE, "the result topic refuses the answer as too large"
+        )
+        outcomes.reject(place, rejection if self._reply_to_failed else rejection._replace(answer=None))
 
 
-def answer(record: Record, outcome: Outcome) -> Message:
-    """The answer to *record*: keyed as the request, or by batchid, and marked with where the request stands."""
-    headers = [("source", f"{record.topic}/{record.partition}/{record.offset}".encode())]
-    if record.headers:
-        headers += [header for header in record.headers if header[0] in PASSED_ON]
-    key = record.key if record.key is not None else (outcome.batchid or "").encode()
-    return Message(key, outcome.answer, headers)
+def answers(chunk: Chunk, outcomes: Outcomes) -> list[Message]:
+    """The answers to *chunk*, in order: keyed as the request or by batchid, and marked with where the request stands."""
+    source = f"{chunk.topic}/{chunk.partition}/%d".encode()
+    return [
+        (
+            (batchid or "").encode() if record.key is None else record.key,
+            answer,
+            [("source", source % record.offset), *(header for header in record.headers if header[0] in PASSED_ON)],
+            None,
+        )
+        for record, batchid, answer in zip(chunk.records, outcomes.batchids, outcomes.answers, strict=True)
+        if answer is not None
+    ]
+
+
+def answered(outcomes: Outcomes) -> list[int]:
+    """The places of those outcomes that have an answer."""
+    return [place for place, answer in enumerate(outcomes.answers) if answer is not None]
+
+
+def dead_letters(chunk: Chunk, outcomes: Outcomes, service: str) -> list[Message]:
+    """The dead letters of *chunk*, in order: the requests as they came, with the reasons behind their headers."""
+    return [
+        (
+            record.key,
+            record.value,
+            dead_letter.headers(chunk.topic, chunk.partition, record, rejection, service=service),
+            record.timestamp,
+        )
+        for record, rejection in rejected(chunk, outcomes)
+    ]
+
+
+def log_dead_letters(chunk: Chunk, outcomes: Outcomes) -> None:
+    """One warning for each dead letter, with its coordinates and its reason but nothing of its payload."""
+    for record, rejection in rejected(chunk, outcomes):
+        log.warning(
+            "dead letter",
+            topic=chunk.topic,
+            partition=chunk.partition,
+            offset=record.offset,
+            batchid=rejection.batchid,
+            reason=rejection.code,
+            message=rejection.message,
+        )
+
+
+def rejected(chunk: Chunk, outcomes: Outcomes) -> list[tuple[Record, Rejection]]:
+    """The records that were rejected, each with its rejection, in order."""
+    return [(chunk.records[place], outcomes.rejections[place]) for place in sorted(outcomes.rejections)]

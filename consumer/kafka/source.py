@@ -130,17 +130,19 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
         and keeps all buffers.
         """
         nowhere = TopicPartition("\0", 0)
+        pause_s = min(KEEP_ALIVE_S, self._settings.max_poll_interval_ms / 1000 / 3)
         while True:
             try:
                 await self._consumer.getmany(nowhere, timeout_ms=0)
             except KafkaError as error:
                 log.warning("group coordination failed", error=repr(error))
-            await asyncio.sleep(KEEP_ALIVE_S)
+            await asyncio.sleep(pause_s)
 
     @property
     def in_group(self) -> bool:
-        """Whether the group's coordinator knows this instance as a member."""
-        return bool(self._consumer._coordinator.generation > 0)
+        """Whether the group's coordinator is in reach, and knows this instance as a member."""
+        coordinator = self._consumer._coordinator
+        return coordinator.coordinator_id is not None and coordinator.generation > 0
 
     @property
     def partitions(self) -> Collection[Partition]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from consumer.chunk import Chunk
-from domain.batch import Outcome, Result
+from domain.batch import Outcomes, Result
 
 
 class Memory(list[tuple[str, int]]):
@@ -48,14 +48,14 @@ class FakeWork:
     def shut(self, first_offset: int) -> asyncio.Event:
         return self.gates.setdefault(first_offset, asyncio.Event())
 
-    async def process(self, chunk: Chunk) -> Sequence[Outcome]:
+    async def process(self, chunk: Chunk) -> Outcomes:
         self._memory.append(("started", chunk.first_offset))
         if gate := self.gates.get(chunk.first_offset):
             await gate.wait()
         if self.error is not None:
             raise self.error
         self._memory.append(("processed", chunk.first_offset))
-        return [Result(str(record.offset), b"answer") for record in chunk.records]
+        return Outcomes.of(Result(str(record.offset), b"answer") for record in chunk.records)
 
 
 class FakeSink:
@@ -66,7 +66,7 @@ class FakeSink:
         self.gate: asyncio.Event | None = None
         self.error: Exception | None = None
 
-    async def publish(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
         self._memory.append(("publishing", chunk.first_offset))
         if self.gate is not None:
             await self.gate.wait()
@@ -82,6 +82,6 @@ class FakeReport:
     def __init__(self) -> None:
         self.batches = 0
 
-    def delivered(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
         assert len(chunk.records) == len(outcomes)
         self.batches += len(outcomes)

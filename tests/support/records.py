@@ -13,8 +13,6 @@ class HandmadeRecord:
 
     offset: int
     value: bytes | None
-    topic: str = "requests"
-    partition: int = 0
     timestamp: int = 1_700_000_000_000
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
@@ -27,9 +25,11 @@ def request(batchid: str, payload: object = ((1, 2), (3, 4))) -> bytes:
 
 def chunk_of(values: Iterable[bytes | None], *, partition: int = 0, first_offset: int = 0) -> Chunk:
     """A chunk of records with these values."""
-    records = [
-        HandmadeRecord(offset=offset, value=value, partition=partition)
-        for offset, value in enumerate(values, first_offset)
-    ]
-    size_bytes = sum(len(record.value or b"") for record in records)
-    return Chunk(partition=partition, records=records, size_bytes=size_bytes)
+    values = list(values)
+    return Chunk(
+        topic="requests",
+        partition=partition,
+        records=[HandmadeRecord(offset=offset, value=value) for offset, value in enumerate(values, first_offset)],
+        values=values,
+        size_bytes=sum(len(value or b"") for value in values),
+    )

@@ -27,7 +27,7 @@ UNANSWERED = Rejection(Code.EMPTY_RECORD, "message", (), None, None)
 )
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_outcomes_arrive_in_another_process_as_they_left(outcomes: list[Result | Rejection], protocol: int) -> None:
-    arrived = pickle.loads(pickle.dumps(Outcomes(outcomes), protocol))
+    arrived = pickle.loads(pickle.dumps(Outcomes.of(outcomes), protocol))
 
     assert arrived == outcomes
     assert type(arrived) is Outcomes
@@ -38,7 +38,7 @@ def test_outcomes_cross_without_an_object_per_result() -> None:
     """What a result adds to the pickle is its two values and their lengths."""
     results = [Result(f"id{n:04d}", b"%07d" % n) for n in range(2_000)]
 
-    added_bytes = len(pickle.dumps(Outcomes(results))) - len(pickle.dumps(Outcomes(results[:1_000])))
+    added_bytes = len(pickle.dumps(Outcomes.of(results))) - len(pickle.dumps(Outcomes.of(results[:1_000])))
 
     assert added_bytes < 1_000 * (len("id0000") + len(b"0000000") + 8)
 
