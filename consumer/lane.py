@@ -1,14 +1,24 @@
 """A lane: the road of one assigned partition, from its requests to its results."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Protocol
+
+import structlog
 
 from consumer.chunk import Chunk
 from domain.batch import Outcomes
 
+START_OVER_WAIT_S = 0.5
+
+log = structlog.get_logger(__name__)
+
 
 class Source(Protocol):
     """Where the records of one partition come from."""
+
+    @property
+    def partition(self) -> int: ...
 
     async def open(self) -> None:
         """Stand at the first record that is not done."""
@@ -30,8 +40,18 @@ class Work(Protocol):
 class Sink(Protocol):
     """Where outcomes go."""
 
+    async def open(self) -> None:
+        """Be the one that publishes for this partition, before anything is fetched for it."""
+
+    async def close(self) -> None:
+        """Publish for it no more."""
+
     async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        """Return when every outcome is durable: a result, or a dead letter."""
+        """Return when every outcome is durable: a result, or a dead letter.
+
+        Raises:
+            StartOver: Nobody knows whether they are, or somebody else has taken the partition.
+        """
 
 
 class Report(Protocol):
@@ -39,6 +59,10 @@ class Report(Protocol):
 
     def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """*chunk* is done, with these outcomes."""
+
+
+class StartOver(Exception):
+    """What is in flight must be dropped; the committed offset alone tells where the work goes on."""
 
 
 class Lane:
@@ -53,8 +77,7 @@ class Lane:
         self._work = work
         self._sink = sink
         self._report = report
-        self._room = asyncio.Semaphore(chunks_max)
-        self._in_flight: asyncio.Queue[tuple[Chunk, asyncio.Task[Outcomes]] | None] = asyncio.Queue()
+        self._chunks_max = chunks_max
         self._fetching: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -64,13 +87,12 @@ class Lane:
         Raises:
             ExceptionGroup: What went wrong, in whichever step.
         """
-        async with asyncio.TaskGroup() as steps:
-            self._fetching = steps.create_task(self._fetch(steps))
-            # However fetching ends, even before its first step: what is in flight then is all there will be.
-            self._fetching.add_done_callback(lambda _: self._in_flight.put_nowait(None))
-            if self._draining:
-                self._fetching.cancel()
-            await self._deliver()
+        while not self._draining:
+            try:
+                await self._carry()
+            except* StartOver as reasons:
+                log.warning("lane starts over", partition=self._source.partition, reason=str(reasons.exceptions[0]))
+                await asyncio.sleep(START_OVER_WAIT_S)
 
     def drain(self) -> None:
         """Fetch nothing more; `run` returns when what is in flight has been delivered."""
@@ -78,20 +100,56 @@ class Lane:
         if self._fetching is not None:
             self._fetching.cancel()
 
-    async def _fetch(self, steps: asyncio.TaskGroup) -> None:
+    async def _carry(self) -> None:
+        in_flight = InFlight(self._chunks_max)
+        try:
+            async with asyncio.TaskGroup() as steps:
+                self._fetching = steps.create_task(self._fetch(in_flight, steps))
+                # However fetching ends, even before its first step: what is in flight then is all there will be.
+                self._fetching.add_done_callback(lambda _: in_flight.end())
+                await self._deliver(in_flight)
+        finally:
+            await self._sink.close()
+
+    async def _fetch(self, in_flight: "InFlight", steps: asyncio.TaskGroup) -> None:
+        await self._sink.open()
         await self._source.open()
         while True:
-            await self._room.acquire()
+            await in_flight.room()
             chunk = await self._source.fetch()
-            self._in_flight.put_nowait((chunk, steps.create_task(self._work.process(chunk))))
+            in_flight.put(chunk, steps.create_task(self._work.process(chunk)))
 
-    async def _deliver(self) -> None:
-        while (next_in_flight := await self._in_flight.get()) is not None:
-            chunk, processing = next_in_flight
+    async def _deliver(self, in_flight: "InFlight") -> None:
+        async for chunk, processing in in_flight:
             outcomes = await processing
             # Publish first, then mark as done. The other way round, a crash in between would commit an offset past
             # records that have no outcome, and they would be lost.
             await self._sink.publish(chunk, outcomes)
             self._source.mark_done(chunk)
-            self._room.release()
             self._report.delivered(chunk, outcomes)
+
+
+class InFlight:
+    """The chunks between fetch and done, in order, each with the task that processes it."""
+
+    def __init__(self, chunks_max: int) -> None:
+        self._room = asyncio.Semaphore(chunks_max)
+        self._chunks: asyncio.Queue[tuple[Chunk, asyncio.Task[Outcomes]] | None] = asyncio.Queue()
+
+    async def room(self) -> None:
+        """Return when there is room for another chunk."""
+        await self._room.acquire()
+
+    def put(self, chunk: Chunk, processing: "asyncio.Task[Outcomes]") -> None:
+        """Add a chunk behind the others."""
+        self._chunks.put_nowait((chunk, processing))
+
+    def end(self) -> None:
+        """No chunk will be added any more."""
+        self._chunks.put_nowait(None)
+
+    async def __aiter__(self) -> AsyncIterator[tuple[Chunk, "asyncio.Task[Outcomes]"]]:
+        """Each chunk, when its turn has come; it makes room when the next one is asked for."""
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+            self._room.release()

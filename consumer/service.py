@@ -12,8 +12,8 @@ from config.cpus import usable_cpus
 from config.settings import Settings
 from consumer import lane
 from consumer.failures import NotDrained, Stalled
-from consumer.kafka.publisher import Publisher
-from consumer.kafka.sink import Sink
+from consumer.kafka.client import wait_for_topics
+from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from consumer.kafka.source import Source
 from consumer.lanes import Lanes
 from consumer.pool import Pool
@@ -31,15 +31,8 @@ class Service:
     def __init__(self, settings: Settings, work: Work | None = None) -> None:
         self._settings = settings
         self.pool = Pool(work or default_work(settings), pool_limits(settings))
-        self._results = Publisher(settings, settings.result_topic, holds_too_large=False)
-        self._dead_letters = Publisher(settings, settings.dead_letter_topic, holds_too_large=True)
-        self._sink = Sink(
-            results=self._results,
-            dead_letters=self._dead_letters,
-            reject=self.pool.reject,
-            reply_to_failed=settings.reply_to_failed,
-            service=f"batchsum {version('batchsum')}",
-        )
+        deliver = ExactlyOnce if settings.delivery == "exactly_once" else AtLeastOnce
+        self._delivery: Delivery = deliver(settings, reject=self.pool.reject, service=f"batchsum {version('batchsum')}")
         self._lanes = Lanes(self._make_lane, drain_timeout_s=settings.drain_timeout_ms / 1000)
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
@@ -71,11 +64,9 @@ class Service:
         """Open everything, in the one order that works; *closing* undoes it in reverse."""
         await self.pool.start()  # T21: workers first, while there is no socket that one of them could inherit
         closing.push_async_callback(self.pool.stop)
-        for publisher in (self._results, self._dead_letters):
-            await publisher.start()
-            closing.push_async_callback(publisher.stop)
-        await self._results.wait_for_topic(self._settings.request_topic)
-        await self._results.wait_for_topic(self._settings.result_topic)
+        await wait_for_topics(self._settings, self._settings.request_topic, self._settings.result_topic)
+        await self._delivery.start()
+        closing.push_async_callback(self._delivery.stop)
         await self.source.start()
         closing.push_async_callback(self.source.stop)
         closing.push_async_callback(self._lanes.close)
@@ -102,7 +93,7 @@ class Service:
         return lane.Lane(
             source=source,
             work=self.pool,
-            sink=self._sink,
+            sink=self._delivery.sink(source.partition),
             report=self.report,
             chunks_max=self._settings.lane_chunks_max,
         )
@@ -114,18 +105,16 @@ class Service:
 
     def _check(self) -> None:
         self.source.check()
-        outage = self._results.failing_since or self._dead_letters.failing_since or self.pool.quarantine.busy
-        for partition in () if outage else self.source.partitions:  # an outage has a limit of its own
+        if self.pool.quarantine.busy or any(self._delivery.troubles()):
+            return  # these have limits of their own
+        for partition in self.source.partitions:
             if partition.stuck_s > self._settings.progress_timeout_ms / 1000:
-                raise Stalled(f"{partition} has made no progress for {partition.stuck_s:.0f} s")
+                raise Stalled(f"partition {partition.partition} has made no progress for {partition.stuck_s:.0f} s")
 
     def _troubles(self) -> Iterator[str]:
         if not self.source.in_group:
             yield "not in the group"
-        if self._results.failing_since is not None:
-            yield "results cannot be published"
-        if self._dead_letters.failing_since is not None:
-            yield "dead letters cannot be published"
+        yield from self._delivery.troubles()
 
 
 def default_work(settings: Settings) -> Work:

@@ -15,6 +15,7 @@ from consumer.failures import CannotConnect
 from consumer.kafka import guards
 
 RETRY_WAIT_S = 1.0
+TOPIC_WAIT_S = 5.0
 
 guards.install()
 
@@ -75,6 +76,36 @@ async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client
             return client
 
 
+async def wait_for_topics(settings: Settings, *topics: str) -> None:
+    """Return when *topics* are there; a broker that makes topics on first use is given the chance.
+
+    Raises:
+        CannotConnect: They were not there, or no broker could be used, within `connect_timeout_ms`.
+    """
+    deadline = time.monotonic() + settings.connect_timeout_ms / 1000
+    options = connection_options(settings)
+    asking = await start_client(lambda: AIOKafkaProducer(**options), timeout_ms=settings.connect_timeout_ms)
+    try:
+        for topic in topics:
+            await _wait_for_topic(asking, topic, deadline)
+    finally:
+        await stop_client(asking, timeout_s=RETRY_WAIT_S)
+
+
+async def _wait_for_topic(asking: AIOKafkaProducer, topic: str, deadline: float) -> None:
+    while True:
+        try:
+            await asyncio.wait_for(asking.partitions_for(topic), TOPIC_WAIT_S)
+        except (KafkaError, TimeoutError) as error:
+            if time.monotonic() > deadline:
+                raise CannotConnect(
+                    f"topic {topic} cannot be used: {describe(error)}; `batchsum topics create` makes it"
+                ) from error
+            log.warning("topic is not there, waiting for it", topic=topic, error=describe(error))
+        else:
+            return
+
+
 async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer, *, timeout_s: float) -> None:
     """Stop *client*, and see to it that its sockets are closed and its tasks ended (T18).
 
@@ -86,10 +117,14 @@ async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer, *, timeout_s:
     if done and not stopping.cancelled() and stopping.exception() is None:
         return
     log.warning("client did not stop cleanly", client=type(client).__name__, timed_out=not done)
-    stopping.cancel()
-    for task in background_tasks(client).values():
-        task.cancel()
-    await asyncio.wait([asyncio.ensure_future(_inner(client).close()), stopping], timeout=timeout_s)
+    if isinstance(client, AIOKafkaProducer):
+        client._message_accumulator.fail_all(KafkaError("the producer was stopped"))  # or its flush would wait for them
+    ending = [stopping, *background_tasks(client).values()]
+    closing = asyncio.ensure_future(_inner(client).close())
+    for _ in range(2):  # a sender that is cancelled waits for its requests, until it is cancelled again
+        for task in ending:
+            task.cancel()
+        await asyncio.wait([closing, *ending], timeout=timeout_s / 2)
 
 
 def background_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> dict[str, "asyncio.Task[None]"]:

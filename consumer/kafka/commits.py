@@ -2,12 +2,33 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 log = structlog.get_logger(__name__)
+
+
+class Done(Protocol):
+    """Who wants to know what is done."""
+
+    def done(self, partition: TopicPartition, offset: int) -> None:
+        """Everything of *partition* below *offset* has its outcome."""
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Drop what is known of *partitions*."""
+
+
+class CommittedBySink:
+    """Commits nothing, because the sink's transactions do; the two must never be mixed."""
+
+    def done(self, partition: TopicPartition, offset: int) -> None:
+        """Leave it at that."""
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Nothing was kept."""
 
 
 class Commits:

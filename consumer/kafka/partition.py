@@ -12,7 +12,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from consumer.chunk import Chunk, Record
 from consumer.failures import OffsetsLost, Stalled
-from consumer.kafka.commits import Commits
+from consumer.kafka.commits import Done
 
 POLL_WAIT_MS = 1000
 RETRY_WAIT_S = 0.5
@@ -40,7 +40,7 @@ class Partition:
     """
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, commits: Commits, limits: FetchLimits
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, commits: Done, limits: FetchLimits
     ) -> None:
         self.topic_partition = partition
         self._consumer = consumer
@@ -52,6 +52,11 @@ class Partition:
         self._done_offset = 0
         self._progressed_at = time.monotonic()
         self._log = log.bind(topic=partition.topic, partition=partition.partition)
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+        return int(self.topic_partition.partition)
 
     async def open(self) -> None:
         """Stand at the committed offset; a group that has none starts at the earliest record, on purpose (T2).
@@ -87,7 +92,7 @@ class Partition:
         self._record_bytes = size_bytes // len(records) or 1
         return Chunk(
             topic=self.topic_partition.topic,
-            partition=self.topic_partition.partition,
+            partition=self.partition,
             records=records,
             values=values,
             size_bytes=size_bytes,
@@ -162,6 +167,7 @@ class Partition:
         return int(offsets[self.topic_partition])
 
     def _start_at(self, offset: int) -> None:
+        self._ahead = ()
         self._next_offset = self._done_offset = offset
         self._seek_to_next()
 

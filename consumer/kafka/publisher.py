@@ -4,24 +4,67 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from config.settings import Settings
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
+from consumer.kafka.messages import Message
 
 RETRY_WAIT_S = 1.0
 RETIRE_TIMEOUT_S = 10.0
-TOPIC_WAIT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
-# What is to stand in a topic: key, value, headers, and the timestamp in milliseconds (None: now).
-Message = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]], int | None]
+# T16: only one batch per partition is queued, and a second waiter would time out too early, so they wait in turn.
+Turns = defaultdict[int, asyncio.Lock]
+
+
+def make_producer(settings: Settings, transactional_id: str | None = None) -> AIOKafkaProducer:
+    """A producer whose records are acknowledged by all replicas in sync, and written once however often it tries."""
+    return AIOKafkaProducer(
+        **connection_options(settings),
+        acks="all",
+        enable_idempotence=True,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=settings.transaction_timeout_ms,
+        compression_type=None if settings.result_compression == "none" else settings.result_compression,
+        max_batch_size=settings.publish_batch_bytes_max,
+        linger_ms=0,
+        metadata_max_age_ms=settings.metadata_max_age_ms,
+    )
+
+
+async def send(
+    producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Message], turns: Turns
+) -> None:
+    """Send *messages* to *partition* modulo the topic's number of partitions, as few batches.
+
+    Each batch is acknowledged before the next one is sent: behind one that fails, a later one could be accepted, and
+    the messages would stand out of order (T22: batches are bounded, for they are compressed on the event loop).
+    """
+    target = partition % len(await producer.partitions_for(topic))
+    batch = producer.create_batch()
+    for key, value, headers, timestamp_ms in messages:
+        while batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers) is None:
+            await _send_batch(producer, topic, target, batch, turns)
+            batch = producer.create_batch()
+    await _send_batch(producer, topic, target, batch, turns)
+
+
+async def _send_batch(
+    producer: AIOKafkaProducer, topic: str, partition: int, batch: BatchBuilder, turns: Turns
+) -> None:
+    batch.close()  # T15: an open batch lingers, and others may append to it
+    async with turns[partition]:
+        acknowledged = await producer.send_batch(batch, topic, partition=partition)
+    await acknowledged
 
 
 class Publisher:
@@ -38,7 +81,8 @@ class Publisher:
         self._settings = settings
         self._topic = topic
         self._holds_too_large = holds_too_large
-        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._make = partial(make_producer, settings)
+        self._turns = Turns(asyncio.Lock)
         self._replacing = asyncio.Lock()
         self._retired: set[asyncio.Task[None]] = set()
         self.failing_since: float | None = None
@@ -50,39 +94,7 @@ class Publisher:
         Raises:
             CannotConnect: The brokers could not be used within `connect_timeout_ms`.
         """
-        self._producer = await start_client(self._make_producer, timeout_ms=self._settings.connect_timeout_ms)
-
-    async def wait_for_topic(self, topic: str) -> None:
-        """Return when *topic* is there; a broker that makes topics on first use is given the chance.
-
-        Raises:
-            CannotConnect: It was not there within `connect_timeout_ms`.
-        """
-        deadline = time.monotonic() + self._settings.connect_timeout_ms / 1000
-        while True:
-            try:
-                await asyncio.wait_for(self._producer.partitions_for(topic), TOPIC_WAIT_S)
-            except (KafkaError, TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    raise CannotConnect(
-                        f"topic {topic} cannot be used: {describe(error)}; `batchsum topics create` makes it"
-                    ) from error
-                log.warning("topic is not there, waiting for it", topic=topic, error=describe(error))
-            else:
-                return
-
-    def _make_producer(self) -> AIOKafkaProducer:
-        settings = self._settings
-        compression = None if settings.result_compression == "none" else settings.result_compression
-        return AIOKafkaProducer(
-            **connection_options(settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type=compression,
-            max_batch_size=settings.publish_batch_bytes_max,
-            linger_ms=0,
-            metadata_max_age_ms=settings.metadata_max_age_ms,
-        )
+        self._producer = await start_client(self._make, timeout_ms=self._settings.connect_timeout_ms)
 
     async def publish(self, partition: int, messages: Sequence[Message]) -> int:
         """Publish *messages*, in order, to *partition* modulo the topic's number of partitions.
@@ -99,7 +111,7 @@ class Publisher:
             producer, run = self._producer, messages[published : published + together]
             try:
                 async with asyncio.timeout(self._settings.publish_timeout_ms / 1000):
-                    await self._send(producer, partition, run)
+                    await send(producer, self._topic, partition, run, self._turns)
             except (KafkaError, TimeoutError) as error:
                 too_large = isinstance(error, MessageSizeTooLargeError)
                 if too_large and len(run) > 1:
@@ -115,28 +127,13 @@ class Publisher:
         self.failing_since = None
         return published
 
-    async def _send(self, producer: AIOKafkaProducer, partition: int, messages: Sequence[Message]) -> None:
-        """Send *messages* as few batches (T22: bounded, for they are compressed on the event loop)."""
-        partitions = await producer.partitions_for(self._topic)
-        target = partition % len(partitions)
-        sent = []
-        async with self._turns[target]:  # T16: a second waiter for the same partition would time out too early
-            batch = producer.create_batch()
-            for key, value, headers, timestamp_ms in messages:
-                while batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers) is None:
-                    sent.append(await producer.send_batch(batch, self._topic, partition=target))
-                    batch = producer.create_batch()
-            batch.close()  # T15: an open batch lingers, and others may append to it
-            sent.append(await producer.send_batch(batch, self._topic, partition=target))
-        await asyncio.gather(*sent)
-
     async def _replace(self, failed: AIOKafkaProducer, error: Exception) -> None:
         async with self._replacing:
             if self._producer is not failed:
                 return  # another lane has met the same failure and was first
             log.warning("producer replaced", topic=self._topic, error=describe(error))
             try:
-                self._producer = await start_client(self._make_producer, timeout_ms=self._settings.publish_timeout_ms)
+                self._producer = await start_client(self._make, timeout_ms=self._settings.publish_timeout_ms)
             except CannotConnect as outage:
                 log.warning("no producer to be had", topic=self._topic, error=describe(outage))
                 return

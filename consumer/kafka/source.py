@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from config.settings import Settings
 from consumer.failures import Stalled
 from consumer.kafka.client import connection_options, dead_tasks, start_client, stop_client
-from consumer.kafka.commits import Commits
+from consumer.kafka.commits import Commits, CommittedBySink, Done
 from consumer.kafka.partition import FetchLimits, Partition
 
 KEEP_ALIVE_S = 1.0
@@ -102,8 +102,10 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
                 outage_timeout_ms=self._settings.outage_timeout_ms,
                 lost_offsets=self._settings.lost_offsets,
             )
+            exactly_once = self._settings.delivery == "exactly_once"
+            commits: Done = CommittedBySink() if exactly_once else self.commits
             self._partitions = {
-                partition: Partition(self._consumer, partition, self.commits, limits) for partition in assigned
+                partition: Partition(self._consumer, partition, commits, limits) for partition in assigned
             }
             self._lanes.open(self._partitions.values())
 

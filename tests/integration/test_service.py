@@ -5,13 +5,15 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from typing import cast
 
 import pytest
 from confluent_kafka import Message
 
-from consumer.kafka.partition import Partition
+from consumer.service import Service
 from domain.batch import Code, Response
-from tests.support.brokers import Broker, Topics
+from tests.support.brokers import Broker, Topics, fresh_topics
 from tests.support.faulty_work import faulty_work
 from tests.support.in_process import running_service
 from tests.support.kafka import committed, produce, read, settings_for
@@ -20,31 +22,41 @@ from tests.support.waiting import wait_until
 
 PARTITIONS = range(4)
 
+pytestmark = pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+
 
 def headers(message: Message) -> dict[str, bytes]:
-    return dict(message.headers() or ())
+    return dict(cast("list[tuple[str, bytes]]", message.headers() or []))
 
 
 def answers(messages: Sequence[Message]) -> list[dict[str, object]]:
-    return [json.loads(message.value()) for message in messages]
+    return [json.loads(message.value() or b"") for message in messages]
 
 
-async def test_the_example_of_the_contract_is_answered_as_the_contract_says(broker: Broker, topics: Topics) -> None:
+def all_done(service: Service, batches: int) -> bool:
+    return service.report.batches >= batches
+
+
+async def test_the_example_of_the_contract_is_answered_as_the_contract_says(
+    broker: Broker, topics: Topics, delivery: str
+) -> None:
     await produce(broker, topics.request_topic, [b'{"batchid": "id0101", "payload": [[1, 2], [3, 4]]}'])
-    async with running_service(settings_for(broker, topics)) as service:
+    async with running_service(settings_for(broker, topics, delivery=delivery)) as service:
         await wait_until(lambda: service.report.batches == 1)
 
     (message,) = await read(broker, topics.result_topic)
     assert message.key() == b"id0101"
     assert message.headers() == [("source", f"{topics.request_topic}/0/0".encode())]
-    answer = json.loads(message.value())
+    (answer,) = answers([message])
     assert list(answer) == ["batchid", "response", "status", "started_at", "completed_at"]
     assert (answer["batchid"], answer["response"], answer["status"]) == ("id0101", [3, 7], "complete")
-    Response.model_validate_json(message.value())
+    Response.model_validate_json(message.value() or b"")
 
 
 @pytest.mark.real_broker("it keeps a few megabytes per partition, and this is more")
-async def test_a_hundred_thousand_batches_are_all_right_and_in_order(broker: Broker, topics: Topics) -> None:
+async def test_a_hundred_thousand_batches_are_all_right_and_in_order(
+    broker: Broker, topics: Topics, delivery: str
+) -> None:
     numbers = random.Random(7)
     payloads = {
         partition: [[[numbers.randint(-(10**12), 10**12) for _ in range(3)] for _ in range(2)] for _ in range(25_000)]
@@ -53,7 +65,7 @@ async def test_a_hundred_thousand_batches_are_all_right_and_in_order(broker: Bro
     for partition, batches in payloads.items():
         values = [request(f"{partition}-{number}", payload) for number, payload in enumerate(batches)]
         await produce(broker, topics.request_topic, values, partition=partition)
-    async with running_service(settings_for(broker, topics, workers=2)) as service:
+    async with running_service(settings_for(broker, topics, delivery=delivery, workers=2)) as service:
         await wait_until(lambda: service.report.batches == 100_000, timeout_s=60)
 
     for partition, batches in payloads.items():
@@ -85,10 +97,12 @@ BAD = [
 ]
 
 
-async def test_bad_input_of_every_kind_is_dead_lettered_bit_for_bit(broker: Broker, topics: Topics) -> None:
+async def test_bad_input_of_every_kind_is_dead_lettered_bit_for_bit(
+    broker: Broker, topics: Topics, delivery: str
+) -> None:
     values = [value for value, _, _ in BAD]
     await produce(broker, topics.request_topic, [request("first"), *values, request("last")])
-    async with running_service(settings_for(broker, topics)) as service:
+    async with running_service(settings_for(broker, topics, delivery=delivery)) as service:
         await wait_until(lambda: service.report.batches == len(BAD) + 2)
 
     letters = await read(broker, topics.dead_letter_topic)
@@ -101,18 +115,18 @@ async def test_bad_input_of_every_kind_is_dead_lettered_bit_for_bit(broker: Brok
     assert {answer["status"] for answer in replies[1:-1]} == {"failed"}
 
 
-async def test_failed_answers_can_be_switched_off(broker: Broker, topics: Topics) -> None:
+async def test_failed_answers_can_be_switched_off(broker: Broker, topics: Topics, delivery: str) -> None:
     await produce(broker, topics.request_topic, [request("bad", "no list"), request("good")])
-    async with running_service(settings_for(broker, topics, reply_to_failed=False)) as service:
+    async with running_service(settings_for(broker, topics, delivery=delivery, reply_to_failed=False)) as service:
         await wait_until(lambda: service.report.batches == 2)
 
     assert [answer["batchid"] for answer in answers(await read(broker, topics.result_topic))] == ["good"]
     assert len(await read(broker, topics.dead_letter_topic)) == 1
 
 
-async def test_a_batch_that_kills_its_worker_costs_only_itself(broker: Broker, topics: Topics) -> None:
+async def test_a_batch_that_kills_its_worker_costs_only_itself(broker: Broker, topics: Topics, delivery: str) -> None:
     await produce(broker, topics.request_topic, [request("before"), request("signal:11"), request("after")])
-    async with running_service(settings_for(broker, topics), faulty_work()) as service:
+    async with running_service(settings_for(broker, topics, delivery=delivery), faulty_work()) as service:
         await wait_until(lambda: service.report.batches == 3)
 
     assert [(answer["batchid"], answer["status"]) for answer in answers(await read(broker, topics.result_topic))] == [
@@ -126,19 +140,19 @@ async def test_a_batch_that_kills_its_worker_costs_only_itself(broker: Broker, t
     assert letter.value() == request("signal:11")
 
 
-async def test_a_restart_goes_on_where_the_last_run_stopped(broker: Broker, topics: Topics) -> None:
+async def test_a_restart_goes_on_where_the_last_run_stopped(broker: Broker, topics: Topics, delivery: str) -> None:
     for run in range(3):
         await produce(broker, topics.request_topic, [request(f"{run}-{number}") for number in range(100)])
-        async with running_service(settings_for(broker, topics)) as service:
-            await wait_until(lambda service=service: service.report.batches == 100)
+        async with running_service(settings_for(broker, topics, delivery=delivery)) as service:
+            await wait_until(partial(all_done, service, 100))
 
     sources = [headers(result)["source"] for result in await read(broker, topics.result_topic)]
     assert sources == [f"{topics.request_topic}/0/{offset}".encode() for offset in range(300)]
 
 
-async def test_instances_share_the_partitions_and_hand_them_over(broker: Broker, topics: Topics) -> None:
+async def test_instances_share_the_partitions_and_hand_them_over(broker: Broker, topics: Topics, delivery: str) -> None:
     """One joins while work is under way, and the first one leaves: nothing is lost, nothing doubled, all in order."""
-    settings = settings_for(broker, topics, chunk_records_max=20)
+    settings = settings_for(broker, topics, delivery=delivery, chunk_records_max=20)
     expected = Counter[bytes]()
 
     async def submit(start: int) -> None:
@@ -147,8 +161,8 @@ async def test_instances_share_the_partitions_and_hand_them_over(broker: Broker,
             await produce(broker, topics.request_topic, values, partition=partition)
             expected.update(f"{topics.request_topic}/{partition}/{n}".encode() for n in range(start, start + 500))
 
-    def done(*services: object) -> int:
-        return sum(service.report.batches for service in services)  # type: ignore[attr-defined]
+    def done(*services: Service) -> int:
+        return sum(service.report.batches for service in services)
 
     async with running_service(settings) as second:
         async with running_service(settings) as first:
@@ -172,23 +186,18 @@ async def test_instances_share_the_partitions_and_hand_them_over(broker: Broker,
     assert seen == expected, "both left in order, so nothing had to be done twice"
 
 
-async def test_lag_reads_zero_when_all_is_done(broker: Broker, topics: Topics) -> None:
+async def test_lag_reads_zero_when_all_is_done(broker: Broker, topics: Topics, delivery: str) -> None:
     await produce(broker, topics.request_topic, [request(str(number)) for number in range(50)])
-    async with running_service(settings_for(broker, topics)) as service:
+    async with running_service(settings_for(broker, topics, delivery=delivery)) as service:
         await wait_until(lambda: service.report.batches == 50)
 
-        def lags() -> list[int]:
-            return [partition.lag for partition in service.source.partitions if isinstance(partition, Partition)]
-
-        await wait_until(lambda: lags() == [0, 0, 0, 0])
+        await wait_until(lambda: [partition.lag for partition in service.source.partitions] == [0, 0, 0, 0])
 
 
 @pytest.mark.real_broker("it is made anew when it is stopped")
-async def test_a_broker_that_restarts_loses_nothing(private_broker: Broker) -> None:
-    from tests.support.brokers import fresh_topics
-
+async def test_a_broker_that_restarts_loses_nothing(private_broker: Broker, delivery: str) -> None:
     topics = fresh_topics(private_broker)
-    async with running_service(settings_for(private_broker, topics)) as service:
+    async with running_service(settings_for(private_broker, topics, delivery=delivery)) as service:
         await produce(private_broker, topics.request_topic, [request(f"before {n}") for n in range(200)])
         await wait_until(lambda: service.report.batches >= 200)
         await asyncio.to_thread(private_broker.stop)

@@ -18,6 +18,8 @@ class Memory(list[tuple[str, int]]):
 class FakeSource:
     """Hands out the given chunks, and then waits as a real one would."""
 
+    partition = 0
+
     def __init__(self, memory: Memory, chunks: Sequence[Chunk]) -> None:
         self._memory = memory
         self._chunks = list(chunks)
@@ -65,6 +67,13 @@ class FakeSink:
         self._memory = memory
         self.gate: asyncio.Event | None = None
         self.error: Exception | None = None
+        self.opened = self.closed = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+
+    async def close(self) -> None:
+        self.closed += 1
 
     async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
         self._memory.append(("publishing", chunk.first_offset))

@@ -1,0 +1,163 @@
+"""Exactly once: the outcomes of a chunk and its offset, in one transaction of the partition's own producer."""
+
+import asyncio
+import time
+from functools import partial
+
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from config.settings import Settings
+from consumer.chunk import Chunk
+from consumer.failures import CannotConnect, Stalled
+from consumer.kafka.client import describe, start_client, stop_client
+from consumer.kafka.messages import Message, Reject, answered, answers, dead_letters, log_dead_letters, refuse
+from consumer.kafka.publisher import Turns, make_producer, send
+from consumer.lane import StartOver
+from domain.batch import Outcomes
+
+ABORT_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class AnswerTooLarge(Exception):
+    """The result topic refuses a batch of answers."""
+
+
+class TransactionalSink:
+    """The sink of one lane, with a producer whose transactional id belongs to the partition, not to the instance.
+
+    aiokafka cannot tell the broker which member of the group commits (KIP-447), so ownership is proved by the producer
+    alone: whoever starts it last fences all others and ends their transaction. Only after that is the committed offset
+    the truth, so a lane opens its sink, then reads the offset, and only then fetches. Any failure, a fenced producer
+    and a commit whose fate is unknown among them, has the same answer: start over, in that order.
+    """
+
+    def __init__(self, settings: Settings, partition: TopicPartition, *, reject: Reject, service: str) -> None:
+        self._settings = settings
+        self._partition = partition
+        self._reject = reject
+        self._answers = partial(answers, reply_to_failed=settings.reply_to_failed)
+        self._service = service
+        transactional_id = f"{settings.group_id}-{partition.topic}-{partition.partition}"
+        self._make = partial(make_producer, settings, transactional_id)
+        self._turns = Turns(asyncio.Lock)
+        self._producer: AIOKafkaProducer | None = None
+        self._in_one_batch = True
+        self.is_open = False
+        self.failing_since: float | None = None
+
+    async def open(self) -> None:
+        """Fence whoever had the partition before, and end what they had begun.
+
+        Raises:
+            StartOver: There is no producer to be had for now.
+            Stalled: There has been none for as long as an outage may last.
+        """
+        self.is_open = True
+        try:
+            self._producer = await start_client(self._make, timeout_ms=self._settings.publish_timeout_ms)
+        except CannotConnect as error:
+            raise self._start_over(error) from error
+
+    async def close(self) -> None:
+        """Abort what has been begun, and close the producer."""
+        self.is_open = False
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await abort(producer)
+            await stop_client(producer, timeout_s=STOP_TIMEOUT_S)
+
+    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
+        """Publish the outcomes and commit the offset, all or nothing.
+
+        Raises:
+            StartOver: It did not work, or nobody knows whether it did.
+            Stalled: It has not worked for as long as an outage may last.
+        """
+        while True:
+            try:
+                await self._transact(chunk, outcomes)
+            except AnswerTooLarge:
+                await self._make_fit(chunk, outcomes)
+            else:
+                self.failing_since = None
+                log_dead_letters(chunk, outcomes)
+                return
+
+    async def _transact(self, chunk: Chunk, outcomes: Outcomes) -> None:
+        """One transaction. It begins after the compute, and every batch is acknowledged before the commit.
+
+        The commit itself would not tell: it succeeds after a produce has failed.
+        """
+        producer = self._started_producer()
+        settings = self._settings
+        try:
+            async with asyncio.timeout(settings.publish_timeout_ms / 1000):
+                await producer.begin_transaction()
+                await self._send_answers(producer, self._answers(chunk, outcomes))
+                if letters := dead_letters(chunk, outcomes, self._service):
+                    await send(producer, settings.dead_letter_topic, chunk.partition, letters, self._turns)
+                await producer.send_offsets_to_transaction({self._partition: chunk.next_offset}, settings.group_id)
+                await producer.commit_transaction()
+        except (KafkaError, TimeoutError, AssertionError) as error:  # illegal states are told by assertions
+            raise self._start_over(error) from error
+
+    async def _send_answers(self, producer: AIOKafkaProducer, messages: list[Message]) -> None:
+        runs = [messages] if self._in_one_batch else [[message] for message in messages]
+        try:
+            for run in filter(None, runs):
+                await send(producer, self._settings.result_topic, self._partition.partition, run, self._turns)
+        except MessageSizeTooLargeError as error:
+            raise AnswerTooLarge from error
+
+    async def _make_fit(self, chunk: Chunk, outcomes: Outcomes) -> None:
+        """Find out what is too large: the largest answer, or only the batch of all of them."""
+        await self.close()  # its sequence numbers have a hole now (T14)
+        await self.open()
+        places = answered(outcomes)
+        largest = max(range(len(places)), key=lambda number: len(outcomes.answers[places[number]] or b""))
+        if await self._fits(self._answers(chunk, outcomes)[largest]):
+            self._in_one_batch = False
+        else:
+            await self.close()
+            await self.open()
+            await refuse(chunk, outcomes, places[largest], self._reject)
+
+    async def _fits(self, message: Message) -> bool:
+        """Whether the result topic takes *message* alone; tried in a transaction that is aborted."""
+        producer = self._started_producer()
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_ms / 1000):
+                await producer.begin_transaction()
+                await self._send_answers(producer, [message])
+                await producer.abort_transaction()
+        except AnswerTooLarge:
+            return False
+        except (KafkaError, TimeoutError, AssertionError) as error:
+            raise self._start_over(error) from error
+        return True
+
+    def _started_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise StartOver("the producer has been closed")
+        return self._producer
+
+    def _start_over(self, error: Exception) -> StartOver:
+        now = time.monotonic()
+        self.failing_since = self.failing_since or now
+        if now - self.failing_since > self._settings.outage_timeout_ms / 1000:
+            raise Stalled(f"no transaction for {self._partition}: {describe(error)}") from error
+        return StartOver(describe(error))
+
+
+async def abort(producer: AIOKafkaProducer) -> None:
+    """Abort what *producer* may have begun; if that fails, whoever is next does it by fencing."""
+    if producer._txn_manager.is_in_transaction():
+        try:
+            await asyncio.wait_for(producer.abort_transaction(), ABORT_TIMEOUT_S)
+        except (KafkaError, TimeoutError, AssertionError) as error:
+            log.debug("transaction not aborted", error=describe(error))
