@@ -1,0 +1,70 @@
+"""The broker that tests share, or have to themselves, and word of which one it is."""
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from tests.support.brokers import Broker, Choice, Topics, find_broker, fresh_topics
+
+BROKER_FIXTURES = {"broker", "private_broker"}
+MUST_BE_REAL = os.environ.get("REQUIRE_REAL_BROKER") == "1"
+
+choice_key = pytest.StashKey[Choice]()
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    # Not in the header: finding a broker can mean to download one, which a run of unit tests alone shall not pay for.
+    if not any(BROKER_FIXTURES.intersection(getattr(item, "fixturenames", ())) for item in items):
+        return []
+    choice = _choice(config)
+    return [f"broker: {choice.kind} ({choice.reason})"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    mark = item.get_closest_marker("real_broker")
+    if mark is not None and _choice(item.config).kind == "embedded":
+        _cannot(f"the embedded broker is no judge of this: {mark.args[0]}")
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """The broker of all tests that do not disturb it."""
+    yield from _running(_choice(pytestconfig))
+
+
+@pytest.fixture
+def private_broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """A broker of the test's own, to stop, start, kill and pause."""
+    choice = _choice(pytestconfig)
+    if not choice.can_be_disturbed:
+        _cannot(f"the {choice.kind} broker cannot be stopped and started")
+    yield from _running(choice)
+
+
+@pytest.fixture
+def topics(broker: Broker) -> Topics:
+    """Topics with four partitions each, and a group; `fresh_topics` makes others."""
+    return fresh_topics(broker)
+
+
+def _choice(config: pytest.Config) -> Choice:
+    if choice_key not in config.stash:
+        config.stash[choice_key] = find_broker()
+    return config.stash[choice_key]
+
+
+def _running(choice: Choice) -> Iterator[Broker]:
+    broker = choice.make()
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
+def _cannot(reason: str) -> NoReturn:
+    if MUST_BE_REAL:
+        pytest.fail(f"REQUIRE_REAL_BROKER is set, and {reason}")
+    pytest.skip(reason)
