@@ -24,8 +24,10 @@ class FakeSource:
         self._memory = memory
         self._chunks = list(chunks)
         self.is_open = asyncio.Event()
+        self.opened = 0
 
     async def open(self) -> None:
+        self.opened += 1
         self.is_open.set()
 
     async def fetch(self) -> Chunk:

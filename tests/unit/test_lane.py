@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.lane import Lane
+from consumer import lane
+from consumer.lane import Lane, StartOver
 from tests.support.fakes import FakeReport, FakeSink, FakeSource, FakeWork, Memory
 from tests.support.records import chunk_of
 from tests.support.waiting import wait_until
@@ -127,3 +128,28 @@ async def test_a_lane_that_is_drained_before_it_runs_does_nothing() -> None:
         await asyncio.wait_for(task, 5)
 
     assert road.memory == []
+
+
+async def test_a_lane_that_must_start_over_opens_its_sink_before_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane, "START_OVER_WAIT_S", 0)
+    road = Road(chunks=2, chunks_max=1)
+    road.sink.error = StartOver("fenced")
+    async with road.running():
+        await wait_until(lambda: road.memory.of("publishing") == [0, 10])
+        road.sink.error = None
+        await wait_until(lambda: road.sink.opened == road.source.opened == 3)
+
+    assert road.memory.of("done") == []
+    assert road.sink.closed == 3
+
+
+async def test_a_lane_that_starts_over_can_be_drained_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane, "START_OVER_WAIT_S", 0.05)
+    road = Road(chunks=1)
+    road.sink.error = StartOver("fenced")
+    async with road.running() as task:
+        await wait_until(lambda: road.sink.closed == 1)
+        road.lane.drain()
+        await asyncio.wait_for(task, 5)
+
+    assert road.memory.of("done") == []
