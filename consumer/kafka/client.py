@@ -66,7 +66,7 @@ async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client
         except (KafkaError, OSError, TimeoutError) as error:
             await stop_client(client, timeout_s=RETRY_WAIT_S)
             if time.monotonic() + RETRY_WAIT_S > deadline:
-                raise CannotConnect(f"Kafka cannot be used: {describe(error)}") from error
+                raise CannotConnect(f"no broker can be used at {_addresses(client)}: {describe(error)}") from error
             log.warning("cannot connect, trying again", error=describe(error))
             await asyncio.sleep(RETRY_WAIT_S)
         except BaseException:
@@ -148,6 +148,11 @@ def dead_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> list[str]:
 def describe(error: BaseException) -> str:
     """*error* in one line; its type alone where it has nothing to say."""
     return str(error) or type(error).__name__
+
+
+def _addresses(client: AIOKafkaConsumer | AIOKafkaProducer) -> str:
+    addresses = _inner(client)._bootstrap_servers
+    return addresses if isinstance(addresses, str) else ",".join(addresses)
 
 
 def _inner(client: AIOKafkaConsumer | AIOKafkaProducer) -> Any:

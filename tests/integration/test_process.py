@@ -1,0 +1,121 @@
+"""An instance as its supervisor sees it: signals in, exit codes out, and no record the worse for it."""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from consumer.failures import CannotConnect, NotDrained
+from tests.support.brokers import Broker, Topics
+from tests.support.instances import Instances, instances
+from tests.support.kafka import committed, produce, read, settings_for
+from tests.support.records import request
+from tests.support.waiting import wait_until
+
+BATCHES = 20_000
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Instances]:
+    async with instances(tmp_path) as running:
+        yield running
+
+
+async def results(broker: Broker, topics: Topics) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for message in await read(broker, topics.result_topic):
+        answer = json.loads(message.value() or b"")
+        assert answer["response"] == [3, 7]
+        found[answer["batchid"]] += 1
+    return found
+
+
+async def test_sigterm_under_load_drains_commits_and_does_nothing_twice(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    settings = settings_for(broker, topics, log_level="debug", chunk_records_max=100)
+    await produce(broker, topics.request_topic, [request(str(number)) for number in range(BATCHES)])
+    first = await running.start(settings).ready()
+    await first.logged("chunk delivered", times=3)
+    assert await first.stopped() == 0
+    assert 0 < (done := await committed(broker, topics) or 0) < BATCHES
+    assert len(await results(broker, topics)) == done
+
+    second = await running.start(settings).ready()
+    await second.logged("chunk delivered", times=(BATCHES - done) // 100)
+    await wait_until(lambda: sum(int(str(e["batches"])) for e in second.events("chunk delivered")) == BATCHES - done)
+    assert await second.stopped() == 0
+    assert await results(broker, topics) == Counter({str(number): 1 for number in range(BATCHES)})
+
+
+async def test_a_second_signal_ends_it_at_once_and_the_rest_is_done_after_the_restart(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    settings = settings_for(broker, topics, log_level="debug", chunk_records_max=1)
+    await produce(broker, topics.request_topic, [request("before"), request("sleep:60"), request("after")])
+    stuck = await running.start(settings, faulty=True).ready()
+    await stuck.logged("chunk delivered")
+    stuck.terminate()
+    await stuck.logged("draining")
+    await wait_until(lambda: stuck.exit_code is not None or stuck.signal(signal.SIGTERM))
+    assert stuck.exit_code == NotDrained.exit_code
+
+    fresh = await running.start(settings).ready()
+    await wait_until(lambda: sum(int(str(e["batches"])) for e in fresh.events("chunk delivered")) == 2, timeout_s=30)
+    assert await fresh.stopped() == 0
+    assert await results(broker, topics) == Counter({"before": 1, "sleep:60": 1, "after": 1})
+
+
+async def test_a_spent_drain_budget_is_told_by_the_exit_code(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    settings = settings_for(broker, topics, log_level="debug", chunk_records_max=1, drain_timeout_ms=200)
+    await produce(broker, topics.request_topic, [request("before"), request("sleep:60")])
+    stuck = await running.start(settings, faulty=True).ready()
+    await stuck.logged("chunk delivered")
+
+    assert await stuck.stopped() == NotDrained.exit_code
+    assert await committed(broker, topics) == 1
+
+
+async def test_a_killed_instance_leaves_no_worker_and_the_next_one_goes_on(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    settings = settings_for(broker, topics, log_level="debug", chunk_records_max=100)
+    await produce(broker, topics.request_topic, [request(str(number)) for number in range(BATCHES)])
+    first = await running.start(settings).ready()
+    await first.logged("chunk delivered", times=3)
+    first.kill()
+    await wait_until(lambda: not first.outlived_by())
+
+    second = await running.start(settings).ready()
+    found: Counter[str] = Counter()
+    while len(found) < BATCHES:
+        await second.logged("chunk delivered")
+        found = await results(broker, topics)
+    assert await second.stopped() == 0
+    assert found.keys() == {str(number) for number in range(BATCHES)}
+
+
+async def test_without_a_broker_it_says_so_and_gives_up(topics: Topics, broker: Broker, running: Instances) -> None:
+    settings = settings_for(broker, topics, bootstrap_servers="127.0.0.1:1", connect_timeout_ms=1_500)
+    lonely = running.start(settings)
+
+    assert await lonely.ended() == CannotConnect.exit_code
+    assert "127.0.0.1:1" in str(lonely.events("stopped")[0]["reason"])
+
+
+@pytest.mark.real_broker("it makes topics on first use")
+async def test_without_its_topic_it_says_which_and_how_to_make_it(
+    topics: Topics, broker: Broker, running: Instances
+) -> None:
+    settings = settings_for(broker, topics, request_topic="nobody-made-this", connect_timeout_ms=1_500)
+    lonely = running.start(settings)
+
+    assert await lonely.ended() == CannotConnect.exit_code
+    reason = str(lonely.events("stopped")[0]["reason"])
+    assert "nobody-made-this" in reason
+    assert "batchsum topics create" in reason
