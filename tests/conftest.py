@@ -1,10 +1,12 @@
 """The broker that tests share, or have to themselves, and word of which one it is."""
 
+import logging
 import os
 from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+import structlog
 
 from tests.support.brokers import Broker, Choice, Topics, find_broker, fresh_topics
 
@@ -26,6 +28,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     mark = item.get_closest_marker("real_broker")
     if mark is not None and _choice(item.config).kind == "embedded":
         _cannot(f"the embedded broker is no judge of this: {mark.args[0]}")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a test, or a command that it runs, configures of the logs is no business of the next one."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
