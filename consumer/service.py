@@ -10,7 +10,7 @@ import structlog
 
 from config.cpus import usable_cpus
 from config.settings import Settings
-from consumer import lane
+from consumer import collector, lane
 from consumer.failures import NotDrained, Stalled
 from consumer.kafka.client import wait_for_topics
 from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
@@ -70,6 +70,7 @@ class Service:
         await self.source.start()
         closing.push_async_callback(self.source.stop)
         closing.push_async_callback(self._lanes.close)
+        collector.settle()
         log.info("started", group=self._settings.group_id, workers=len(self.pool.pids))
 
     async def _serve(self, stopping: "asyncio.Task[bool]") -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from multiprocessing import connection, parent_process
 from typing import ParamSpec, TypeVar
 
+from consumer import collector
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -24,6 +26,7 @@ def prepare(memory_bytes_max: int) -> None:
     # A Ctrl-C reaches the whole process group, but it is the parent that decides when work ends (T21).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    collector.settle()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if memory_bytes_max:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))

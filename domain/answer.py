@@ -11,27 +11,32 @@ from pydantic_core import to_json
 from domain.batch import Code, Detail
 
 
-def encode_complete(batchid: str, sums: Sequence[int], started_at_ns: int) -> bytes:
-    """The answer to a batch that began at *started_at_ns* (since the epoch) and ends now."""
+def encode_complete(batchid: str, sums: Sequence[int], started_at: str, completed_at: str) -> bytes:
+    """The answer to a batch that was processed between two timestamps."""
     # Unlike `str` and `json`, `to_json` has no limit of 4,300 digits, which a sum may exceed where no integer does.
     response = to_json(sums).replace(b",", b", ").decode()
     return (
         f'{{"batchid": {encode_basestring(batchid)}, "response": {response}, "status": "complete", '
-        f'"started_at": "{timestamp(started_at_ns)}", "completed_at": "{timestamp(time_ns())}"}}'
+        f'"started_at": "{started_at}", "completed_at": "{completed_at}"}}'
     ).encode()
 
 
-def encode_failed(batchid: str, code: Code, message: str, details: Sequence[Detail], started_at_ns: int) -> bytes:
-    """The answer to a batch for which there are no sums, begun at *started_at_ns* (since the epoch) and ending now."""
+def encode_failed(batchid: str, code: Code, message: str, details: Sequence[Detail], started_at: str) -> bytes:
+    """The answer to a batch for which there are no sums, begun at a timestamp and ending now."""
     response = {
         "batchid": batchid,
         "response": None,
         "status": "failed",
-        "started_at": timestamp(started_at_ns),
-        "completed_at": timestamp(time_ns()),
+        "started_at": started_at,
+        "completed_at": now(),
         "error": {"code": code, "message": message, "details": [detail._asdict() for detail in details]},
     }
     return json.dumps(response, ensure_ascii=False).encode()
+
+
+def now() -> str:
+    """The timestamp of this moment."""
+    return timestamp(time_ns())
 
 
 def timestamp(moment_ns: int) -> str:

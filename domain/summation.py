@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from time import time_ns
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from domain.answer import encode_complete, encode_failed
-from domain.batch import Code, Detail, Envelope, Limits, Outcome, Outcomes, Rejection, Request, Result, faults
+from domain.answer import encode_complete, encode_failed, now, timestamp
+from domain.batch import Code, Detail, Envelope, Limits, Outcomes, Rejection, Request, faults
 
 # The validators themselves: the methods around them (`model_validate_json`) take a sixth of a small batch's time.
 _validate_request = Request.__pydantic_validator__.validate_json
@@ -21,56 +20,69 @@ def process_chunk(values: Sequence[bytes | None], limits: Limits) -> Outcomes:
     Raises:
         MemoryError: One of the batches is too big for this worker; which one, only running each alone can tell.
     """
-    return Outcomes.of([_process(value, limits) for value in values])
+    outcomes = Outcomes([], [], {})
+    started_at = now()
+    for value in values:
+        try:
+            batchid, sums = _evaluate(value)
+        except ValidationError as error:
+            outcomes.add(_explain(value, error, started_at, limits))
+            started_at = now()
+        else:
+            completed_at = now()
+            answer = encode_complete(batchid, sums, started_at, completed_at)
+            if len(answer) <= limits.result_bytes_max:
+                outcomes.batchids.append(batchid)
+                outcomes.answers.append(answer)
+            else:
+                outcomes.add(_too_large(value, len(answer), started_at, limits))
+            started_at = completed_at  # a batch begins where the one before it ends; looking again would take as long
+    return outcomes
 
 
-def reject(
-    value: bytes | None, code: Code, message: str, started_at_ns: int, details: Sequence[Detail] = ()
-) -> Rejection:
-    """The rejection of a record, with a failed answer if its batchid can be read at all.
+def reject(value: bytes | None, code: Code, message: str, started_at_ns: int) -> Rejection:
+    """The rejection of a record that could not be processed elsewhere, with a failed answer if its batchid can be read.
 
-    For a batch that could not be processed elsewhere too: it parses *value*, so it belongs in a worker.
+    It parses *value*, so it belongs in a worker. The batch was begun at *started_at_ns*, since the epoch.
     """
+    return _rejection(value, code, message, timestamp(started_at_ns))
+
+
+def _rejection(
+    value: bytes | None, code: Code, message: str, started_at: str, details: Sequence[Detail] = ()
+) -> Rejection:
     batchid = _readable_batchid(value)
-    answer = None if batchid is None else encode_failed(batchid, code, message, details, started_at_ns)
+    answer = None if batchid is None else encode_failed(batchid, code, message, details, started_at)
     return Rejection(code, message, tuple(details), batchid, answer)
 
 
-def _process(value: bytes | None, limits: Limits) -> Outcome:
-    started_at_ns = time_ns()
-    if value is None:
-        return reject(value, Code.EMPTY_RECORD, "the record has no value", started_at_ns)
-    try:
-        batchid, sums = _evaluate(value)
-    except ValidationError as error:
-        return _explain(value, error, started_at_ns, limits)
-    answer = encode_complete(batchid, sums, started_at_ns)
-    if len(answer) > limits.result_bytes_max:
-        message = f"the answer has {len(answer)} bytes, at most {limits.result_bytes_max} are allowed"
-        return reject(value, Code.RESULT_TOO_LARGE, message, started_at_ns)
-    return Result(batchid, answer)
-
-
-def _evaluate(value: bytes) -> tuple[str, list[int]]:
+def _evaluate(value: bytes | None) -> tuple[str, list[int]]:
     """The batchid, and the sum of each list.
 
     Raises:
         ValidationError: The value is not a `Request`.
     """
-    request: Request = _validate_request(value)
+    request: Request = _validate_request(value or b"")
     return request.batchid, [sum(integers) for integers in request.payload]
 
 
-def _explain(value: bytes, error: ValidationError, started_at_ns: int, limits: Limits) -> Rejection:
+def _explain(value: bytes | None, error: ValidationError, started_at: str, limits: Limits) -> Rejection:
     """What to tell whoever sent *value*, at a cost that follows its size and not the number of its faults."""
+    if value is None:
+        return _rejection(value, Code.EMPTY_RECORD, "the record has no value", started_at)
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
-        return reject(value, Code.INVALID_JSON, first["msg"], started_at_ns)
+        return _rejection(value, Code.INVALID_JSON, first["msg"], started_at)
     found = [*islice(faults(from_json(value)), limits.details_max + 1)]
     details = found[: limits.details_max]
     count = f"more than {len(details)}" if len(found) > len(details) else str(len(found))
     message = f"the request has {count} {'fault' if count == '1' else 'faults'}"
-    return reject(value, Code.INVALID_REQUEST, message, started_at_ns, details)
+    return _rejection(value, Code.INVALID_REQUEST, message, started_at, details)
+
+
+def _too_large(value: bytes | None, answer_bytes: int, started_at: str, limits: Limits) -> Rejection:
+    message = f"the answer has {answer_bytes} bytes, at most {limits.result_bytes_max} are allowed"
+    return _rejection(value, Code.RESULT_TOO_LARGE, message, started_at)
 
 
 def _readable_batchid(value: bytes | None) -> str | None:

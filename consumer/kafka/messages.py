@@ -32,12 +32,17 @@ def answers(chunk: Chunk, outcomes: Outcomes, *, reply_to_failed: bool) -> list[
         (
             (batchid or "").encode() if record.key is None else record.key,
             answer,
-            [("source", source % record.offset), *(header for header in record.headers if header[0] in PASSED_ON)],
+            [("source", source % record.offset), *(passed_on(record.headers) if record.headers else ())],
             None,
         )
         for record, batchid, answer in zip(chunk.records, outcomes.batchids, outcomes.answers, strict=True)
         if answer is not None
     ]
+
+
+def passed_on(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Those of a request's headers that its answer has, too."""
+    return [header for header in headers if header[0] in PASSED_ON]
 
 
 def answered(outcomes: Outcomes) -> list[int]:

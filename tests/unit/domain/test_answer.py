@@ -23,7 +23,7 @@ moments_ns = st.integers(10**9, 4 * 10**18)
 def test_a_complete_answer_is_what_json_writes_of_its_members(
     batchid: str, sums: list[int], started_at_ns: int
 ) -> None:
-    answer = encode_complete(batchid, sums, started_at_ns)
+    answer = encode_complete(batchid, sums, timestamp(started_at_ns), timestamp(started_at_ns + 5_000))
 
     members = json.loads(answer)
     response = Response.model_validate_json(answer)
@@ -31,6 +31,7 @@ def test_a_complete_answer_is_what_json_writes_of_its_members(
     assert list(members) == [name for name in Response.model_fields if name != "error"]
     assert (response.batchid, response.response, response.status) == (batchid, sums, "complete")
     assert members["started_at"] == timestamp(started_at_ns)
+    assert members["completed_at"] == timestamp(started_at_ns + 5_000)
 
 
 @unhurried
@@ -44,7 +45,7 @@ def test_a_complete_answer_is_what_json_writes_of_its_members(
 def test_a_failed_answer_is_what_json_writes_of_its_members(
     batchid: str, code: Code, message: str, details: list[Detail], started_at_ns: int
 ) -> None:
-    answer = encode_failed(batchid, code, message, details, started_at_ns)
+    answer = encode_failed(batchid, code, message, details, timestamp(started_at_ns))
 
     members = json.loads(answer)
     response = Response.model_validate_json(answer)
@@ -68,9 +69,9 @@ def test_a_timestamp_on_the_second_keeps_its_zeros() -> None:
     assert timestamp(1_769_851_800_000_000_000) == "2026-01-31T09:30:00.000000Z"
 
 
-def test_an_answer_ends_when_it_is_encoded() -> None:
+def test_a_failed_answer_ends_when_it_is_encoded() -> None:
     before_ns = time_ns()
-    answer = encode_complete("a", [], before_ns)
+    answer = encode_failed("a", Code.TIMED_OUT, "", [], timestamp(before_ns))
     after_ns = time_ns()
 
     [completed_at] = re.findall(r'"completed_at": "([^"]+)"', answer.decode())
