@@ -1,7 +1,6 @@
 """A dead letter: the request bit for bit, with headers that say why it could not be processed."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from consumer.chunk import Record
@@ -23,7 +22,7 @@ ELAPSED = "dlq.elapsed_ms"
 
 def headers(
     topic: str, partition: int, record: Record, rejection: Rejection, *, service: str
-) -> Sequence[tuple[str, bytes]]:
+) -> list[tuple[str, bytes]]:
     """The request's own headers, untouched, and behind them the reason and where the request stood.
 
     *service* is the name and version of who says so. Values are UTF-8 text; `dlq.details` is a JSON list of objects

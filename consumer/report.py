@@ -39,19 +39,21 @@ class Report:
         )
 
     async def run(self) -> None:
-        """Log a summary of each interval in which something happened, and of the first after it."""
-        batches_before = rejections_before = -1
+        """Log a summary of each interval in which something happened or the lag has changed, and of the first after it."""
+        batches_before = rejections_before = lag_before = -1
         while True:
             batches, rejections, started = self.batches, self.rejections, time.monotonic()
             await asyncio.sleep(self._interval_s)
-            if (self.batches, self.rejections) == (batches, rejections) == (batches_before, rejections_before):
+            lag = self._lag()
+            quiet = (self.batches, self.rejections) == (batches, rejections) == (batches_before, rejections_before)
+            if quiet and lag == lag_before:
                 continue
-            batches_before, rejections_before = batches, rejections
+            batches_before, rejections_before, lag_before = batches, rejections, lag
             log.info(
                 "summary",
                 batches=self.batches - batches,
                 rejections=self.rejections - rejections,
                 batches_per_s=round((self.batches - batches) / (time.monotonic() - started)),
                 batches_total=self.batches,
-                lag=self._lag(),
+                lag=lag,
             )

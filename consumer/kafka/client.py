@@ -120,11 +120,11 @@ async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer, *, timeout_s:
     if isinstance(client, AIOKafkaProducer):
         client._message_accumulator.fail_all(KafkaError("the producer was stopped"))  # or its flush would wait for them
     ending = [stopping, *background_tasks(client).values()]
-    closing = asyncio.ensure_future(_inner(client).close())
-    for _ in range(2):  # a sender that is cancelled waits for its requests, until it is cancelled again
-        for task in ending:
-            task.cancel()
-        await asyncio.wait([closing, *ending], timeout=timeout_s / 2)
+    for task in ending:
+        task.cancel()
+    ended = asyncio.gather(_inner(client).close(), *ending, return_exceptions=True)
+    await asyncio.wait([ended], timeout=timeout_s)
+    ended.cancel()  # a sender that was cancelled waits for its requests first, until it is cancelled again
 
 
 def background_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> dict[str, "asyncio.Task[None]"]:

@@ -13,7 +13,7 @@ PASSED_ON = frozenset({"traceparent", "tracestate", "correlation-id"})
 log = structlog.get_logger(__name__)
 
 # What is to stand in a topic: key, value, headers, and the timestamp in milliseconds (None: now).
-Message = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]], int | None]
+Message = tuple[bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
 
 # Makes the rejection of a request, with its failed answer, for a reason that was found outside of the worker.
 Reject = Callable[[bytes | None, Code, str], Awaitable[Rejection]]

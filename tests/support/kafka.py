@@ -1,6 +1,7 @@
 """Topics as a stranger sees them: written and read by a client that is not the service's own."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -13,6 +14,7 @@ from tests.support.brokers import Broker, Topics
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 20.0
+READ_WAIT_S = 0.05
 LEFT_TIMEOUT_S = 3.0
 
 T = TypeVar("T")
@@ -61,15 +63,16 @@ def _read(consumer: Consumer, topic: str, partition: int) -> list[Message]:
     """Up to the end, which only the broker knows: a transaction's marker takes an offset too, but is no record."""
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
     records: list[Message] = []
-    while True:
-        more = consumer.consume(10_000, timeout=1)
-        for message in more:
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        for message in consumer.consume(10_000, timeout=READ_WAIT_S):  # waits that long, whatever there is
             if (error := message.error()) is None:
                 records.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 return records
             else:
                 raise KafkaException(error)
+    raise TimeoutError(f"{topic}/{partition} was not read to its end within {TIMEOUT_S} s")
 
 
 async def committed(broker: Broker, topics: Topics, *, partition: int = 0) -> int | None:
@@ -89,9 +92,8 @@ async def _asked(broker: Broker, group_id: str, question: Callable[[Consumer], T
     """The answer of a consumer that joins no group: it only speaks in a group's name."""
 
     def ask() -> T:
-        consumer = Consumer(
-            _options(broker) | {"group.id": group_id, "enable.auto.commit": False, "enable.partition.eof": True}
-        )
+        options = {"group.id": group_id, "enable.auto.commit": False, "enable.partition.eof": True}
+        consumer = Consumer(_options(broker) | options | {"fetch.wait.max.ms": 10})
         try:
             return question(consumer)
         finally:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from consumer.kafka.partition import Partition
 from tests.support.records import HandmadeRecord
 
 PLACE = TopicPartition("requests", 0)
@@ -21,17 +22,17 @@ class Poll(NamedTuple):
 
 
 class FakeConsumer:
-    """A consumer whose next polls end as `script` says; after that it has no more records, and waits as a real one."""
+    """A consumer whose next polls end as `script` says; after that they wait. While it is silent, no call is answered."""
 
     def __init__(self, *script: Sequence[HandmadeRecord] | Exception) -> None:
         self.script = list(script)
         self.polls: list[Poll] = []
         self.seeks: list[int] = []
-        self.assigned = {PLACE}
         self.committed_offset: int | None = 0
         self.earliest_offset = 0
         self.stable_offset = 0
         self.at = 0
+        self.is_silent = False
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -56,7 +57,8 @@ class FakeConsumer:
         return self.at
 
     async def committed(self, partition: TopicPartition) -> int | None:
-        assert partition == PLACE
+        if self.is_silent:
+            await asyncio.get_running_loop().create_future()
         return self.committed_offset
 
     async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -107,6 +109,7 @@ class FakeBatch:
     def append(
         self, *, key: bytes | None, value: bytes | None, timestamp: int | None, headers: Sequence[tuple[str, bytes]]
     ) -> object | None:
+        assert isinstance(headers, list), "aiokafka takes no other sequence"
         if self.is_closed or len(self.values) == self._records_max:
             self.is_closed = True
             return None
@@ -158,3 +161,26 @@ class FakeProducer:
     def values(self, partition: int) -> list[bytes | None]:
         """All that was sent to *partition*, in order, acknowledged or not."""
         return [value for batch in self.sent[partition] for value in batch.values]
+
+
+class FakeLanes:
+    """Lanes that only remember. A drain waits for `gate`, and opening ends in `error`."""
+
+    def __init__(self) -> None:
+        self.opened: list[TopicPartition] = []
+        self.partitions: list[Partition] = []
+        self.drains = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    def open(self, sources: Collection[Partition]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.partitions = list(sources)
+        self.opened += [source.topic_partition for source in sources]
+
+    async def drain(self) -> bool:
+        self.drains += 1
+        await self.gate.wait()
+        return True

@@ -1,6 +1,7 @@
 """The source of a lane: where it starts, what it asks for, and what it makes of polls that fail."""
 
 import asyncio
+from typing import Literal
 
 import pytest
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -21,14 +22,23 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 class Road:
     """A partition on a consumer that remembers, with the commits it leads to."""
 
-    def __init__(self, consumer: FakeConsumer, **limits: object) -> None:
+    def __init__(
+        self,
+        consumer: FakeConsumer,
+        *,
+        outage_timeout_ms: int = 5_000,
+        lost_offsets: Literal["earliest", "stop"] = "earliest",
+    ) -> None:
         self.consumer = consumer
         self.committer = FakeCommitter(PLACE)
         self.commits = Commits(self.committer, interval_ms=1, timeout_ms=1_000)
-        usual = {"chunk_records_max": 100, "chunk_bytes_max": 2_048, "outage_timeout_ms": 5_000}
-        self.partition = Partition(
-            consumer, PLACE, self.commits, FetchLimits(**{"lost_offsets": "earliest"} | usual | limits)
+        limits = FetchLimits(
+            chunk_records_max=100,
+            chunk_bytes_max=2_048,
+            outage_timeout_ms=outage_timeout_ms,
+            lost_offsets=lost_offsets,
         )
+        self.partition = Partition(consumer, PLACE, self.commits, limits)
 
     async def fetch(self, chunks: int = 1) -> list[list[int]]:
         """The offsets of the next chunks."""

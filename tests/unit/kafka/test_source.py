@@ -1,54 +1,31 @@
 """Membership in the group: what the consumer is made with, and what assignment and revocation do and do not wait for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import CommitFailedError
 from pydantic import ValidationError
 
 from config.settings import Settings
 from consumer.failures import Stalled
 from consumer.kafka import source as module
 from consumer.kafka.commits import Commits
-from consumer.kafka.partition import Partition
 from consumer.kafka.source import Source
 from tests.support.waiting import wait_until
-from tests.unit.kafka.fakes import OTHER_PLACE, PLACE, FakeCommitter, FakeConsumer, Poll
+from tests.unit.kafka.fakes import OTHER_PLACE, PLACE, FakeCommitter, FakeConsumer, FakeLanes, Poll
 
 SETTINGS = Settings(rebalance_timeout_ms=120_000, request_timeout_ms=130_000)
-
-
-class RememberingLanes:
-    """Lanes that only remember. While they are drained, `while_draining` is done."""
-
-    def __init__(self) -> None:
-        self.opened: list[TopicPartition] = []
-        self.partitions: list[Partition] = []
-        self.drains = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.error: Exception | None = None
-
-    def open(self, sources: Collection[Partition]) -> None:
-        if self.error is not None:
-            raise self.error
-        self.partitions = list(sources)
-        self.opened += [source.topic_partition for source in sources]
-
-    async def drain(self) -> bool:
-        self.drains += 1
-        await self.gate.wait()
-        return True
 
 
 class Member:
     """A source that has joined a group without brokers: its client only remembers."""
 
-    def __init__(self) -> None:
-        self.lanes = RememberingLanes()
-        self.source = Source(SETTINGS, self.lanes)
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.lanes = FakeLanes()
+        self.source = Source(settings, self.lanes)
         self.committer = FakeCommitter(PLACE, OTHER_PLACE)
         self.consumer = FakeConsumer()
         self.source._consumer = self.consumer
@@ -58,7 +35,7 @@ class Member:
 @pytest.fixture
 async def consumer() -> AsyncIterator[AIOKafkaConsumer]:
     """The consumer that a source makes, not started."""
-    made = Source(SETTINGS, RememberingLanes())._make_consumer()
+    made = Source(SETTINGS, FakeLanes())._make_consumer()
     yield made
     await made.stop()
 
@@ -108,10 +85,9 @@ async def test_fetches_are_bounded_in_bytes_and_time(consumer: AIOKafkaConsumer)
 
 
 async def test_assignment_opens_a_lane_for_each_partition_and_waits_for_none() -> None:
-    """T11: the group hears no heartbeat before it returns. No broker is asked for offsets here: it might not answer."""
+    """T11: no heartbeat is sent before it returns."""
     member = Member()
-    del member.source._consumer  # whoever needs it here would wait for it
-    member.source._consumer = None
+    member.consumer.is_silent = True
     await asyncio.wait_for(member.source.on_partitions_assigned([PLACE, OTHER_PLACE]), 1)
     assert member.lanes.opened == [PLACE, OTHER_PLACE]
 
@@ -133,10 +109,13 @@ async def test_what_a_drain_has_done_is_committed_before_the_partitions_are_give
 
 
 async def test_what_comes_after_a_revocation_is_not_committed() -> None:
-    """T13: the partition may be another instance's by then, even if it seems to be ours still."""
+    """T13: the partition may be another instance's by then, and ours again soon after."""
     member = Member()
     await member.source.on_partitions_assigned([PLACE])
+    member.source.commits.done(PLACE, 5)
+    member.committer.refusal = CommitFailedError()
     await member.source.on_partitions_revoked([PLACE])
+    member.committer.refusal = None
     await member.source.commits.commit()
     assert member.committer.landed == []
 
@@ -172,3 +151,13 @@ async def test_an_instance_polls_even_when_no_lane_does(monkeypatch: pytest.Monk
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert set(member.consumer.polls) == {Poll((TopicPartition("\0", 0),), None)}
+
+
+async def test_an_instance_polls_several_times_within_the_interval_that_the_group_allows() -> None:
+    """T4: however short that is; a single poll could be late."""
+    member = Member(Settings(max_poll_interval_ms=1_000))
+    member.consumer.script = [[]] * 10
+    running = asyncio.create_task(member.source.run())
+    await wait_until(lambda: len(member.consumer.polls) > 1, timeout_s=0.9)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
