@@ -123,26 +123,31 @@ class Partition:
         records_max = max(1, min(self._limits.chunk_records_max, self._limits.chunk_bytes_max // self._record_bytes))
         while True:
             try:
-                polled = await self._consumer.getmany(
-                    self.topic_partition, timeout_ms=POLL_WAIT_MS, max_records=records_max
-                )
-                if not polled:
-                    await self._pass_gap()
-            except OffsetOutOfRangeError:
-                await self._go_on_after_loss()
+                return await self._poll_once(records_max)
             except KafkaError as error:
                 # T3: what the failed poll had already taken is gone, and its position may have moved.
                 self._seek_to_next()
                 await self._wait_out(error, since=started)
-            else:
-                records: Sequence[Record] = polled.get(self.topic_partition, ())
-                return records
+
+    async def _poll_once(self, records_max: int) -> Sequence[Record]:
+        try:
+            polled = await self._consumer.getmany(
+                self.topic_partition, timeout_ms=POLL_WAIT_MS, max_records=records_max
+            )
+        except OffsetOutOfRangeError:
+            await self._go_on_after_loss()
+            return ()
+        if not polled:
+            await self._pass_gap()
+        records: Sequence[Record] = polled.get(self.topic_partition, ())
+        return records
 
     async def _pass_gap(self) -> None:
         """Count offsets without records (control markers, compaction) as done, so that lag reads zero at the end."""
-        if self._done_offset == self._next_offset:  # nothing is in flight
-            self._next_offset = max(self._next_offset, await self._consumer.position(self.topic_partition))
-            self._done(self._next_offset)
+        position = await self._consumer.position(self.topic_partition)
+        if self._done_offset == self._next_offset < position:  # nothing is in flight
+            self._next_offset = position
+            self._done(position)
 
     def _done(self, offset: int) -> None:
         self._done_offset = offset

@@ -1,6 +1,7 @@
 """The source of a lane: where it starts, what it asks for, and what it makes of polls that fail."""
 
 import asyncio
+import time
 from typing import Literal
 
 import pytest
@@ -178,3 +179,20 @@ async def test_a_chunk_of_a_log_that_has_been_replaced_commits_nothing_of_the_ne
     await road.fetch()
     road.partition.mark_done(old)
     assert await road.committed() == [0]
+
+
+async def test_polls_that_bring_nothing_are_no_progress_while_there_are_records_to_fetch() -> None:
+    road = Road(FakeConsumer([], [], [], records(0)))
+    road.consumer.stable_offset = 5
+    await road.partition.open()
+    waiting_since = time.monotonic()
+    await road.fetch()
+
+    assert road.partition.stuck_s >= time.monotonic() - waiting_since - 0.01
+
+
+async def test_a_partition_without_lag_is_never_stuck() -> None:
+    road = Road(FakeConsumer())
+    await road.partition.open()
+
+    assert road.partition.stuck_s < 0.01
