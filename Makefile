@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+BENCH  := .venv-benchmarks
 
 .DEFAULT_GOAL := help
 
@@ -20,6 +21,12 @@ lint: $(VENV)/dev ## formatting, lint rules, types, import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+bench: $(VENV)/dev $(BENCH)/ready ## everything against the peers and the limits, in about an hour; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/dev $(BENCH)/ready ## small and medium against three peers, in under five minutes
+	@$(BIN)/python -m benchmarks --quick
+
 format: $(VENV)/dev ## put every file into its canonical form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -29,6 +36,7 @@ lock: $(VENV)/dev ## resolve the pinned, hashed requirement files again from pyp
 	@$(BIN)/uv pip compile $(LOCK) --extra embedded pyproject.toml -o requirements/demo.txt
 	@$(BIN)/uv pip compile $(LOCK) --extra embedded --group pyproject.toml:dev pyproject.toml -o requirements/dev.txt
 	@$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
+	@$(BIN)/uv pip compile $(LOCK) requirements/benchmarks.in -o requirements/benchmarks.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
 
@@ -44,7 +52,13 @@ $(VENV)/%: requirements/%.txt requirements/build.txt pyproject.toml | $(BIN)/pyt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-clean: ## remove what the other targets made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+# The peers have an environment of their own, so that none of them has a say in what the service runs with.
+$(BENCH)/ready: requirements/benchmarks.txt | $(BIN)/python
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
-.PHONY: help demo test lint format lock clean
+clean: ## remove what the other targets made
+	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+.PHONY: help demo test lint bench bench-quick format lock clean

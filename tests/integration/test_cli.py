@@ -44,12 +44,23 @@ class CommandLine:
         """Run a command beside a service that lives in this process."""
         return await asyncio.to_thread(self, *arguments, given=given)
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Start a command that goes on until it is told otherwise."""
-        command = (sys.executable, "-m", "consumer", *arguments)
-        return await asyncio.create_subprocess_exec(
-            *command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    @asynccontextmanager
+    async def started(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A command that goes on until it is told otherwise, or the test is over."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "consumer", *arguments),
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Whoever runs the tests in the background may ignore SIGINT, and a child would inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 @pytest.fixture
@@ -117,8 +128,8 @@ def test_waiting_ends_non_zero_if_nobody_answers(batchsum: CommandLine) -> None:
 async def test_a_line_is_answered_before_the_next_one_is_written(
     batchsum: CommandLine, broker: Broker, topics: Topics
 ) -> None:
-    async with running_service(settings_for(broker, topics)):
-        submitting = await batchsum.start("submit", "-", "--wait")
+    service = running_service(settings_for(broker, topics))
+    async with service, batchsum.started("submit", "-", "--wait") as submitting:
         assert submitting.stdin
         assert submitting.stdout
         for number in (1, 2):
@@ -143,14 +154,14 @@ async def test_results_are_printed_as_they_were_published(
 
 
 async def test_results_can_be_followed_until_interrupted(batchsum: CommandLine, broker: Broker, topics: Topics) -> None:
-    async with running_service(settings_for(broker, topics)):
-        following = await batchsum.start("results", "--follow", "--from", "earliest")
+    service = running_service(settings_for(broker, topics))
+    async with service, batchsum.started("results", "--follow", "--from", "earliest") as following:
         assert following.stdout
         ended = await batchsum.run("submit", "-", "--wait", given=EXAMPLE)
         line = await asyncio.wait_for(following.stdout.readline(), TIMEOUT_S)
-    assert line.decode() == ended.stdout
-    following.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(following.wait(), TIMEOUT_S) == 130
+        assert line.decode() == ended.stdout
+        following.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(following.wait(), TIMEOUT_S) == 130
 
 
 @pytest.mark.real_broker("it makes every topic that it is asked about")
@@ -214,16 +225,12 @@ def test_the_demo_ends_non_zero_if_sums_are_missing() -> None:
 @asynccontextmanager
 async def embedded_instance(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `batchsum run --embedded` until it says that it has started."""
-    running = await CommandLine(workers="1", log_format="json").start("run", "--embedded", *arguments)
-    assert running.stdout
-    try:
+    command_line = CommandLine(workers="1", log_format="json")
+    async with command_line.started("run", "--embedded", *arguments) as running:
+        assert running.stdout
         while json.loads(await asyncio.wait_for(running.stdout.readline(), TIMEOUT_S))["event"] != "started":
             pass
         yield running
-    finally:
-        if running.returncode is None:
-            running.kill()
-            await running.wait()
 
 
 @pytest.fixture

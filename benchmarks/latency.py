@@ -1,0 +1,138 @@
+"""The second measure: how long an answer takes, under half of the load that a system can bear, and alone."""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S, Stage
+from benchmarks.drain import judge_all, wait_for_answers
+from benchmarks.load import TICK_S, Load, send
+from benchmarks.profiles import Profile
+from benchmarks.results import WrongResult
+from benchmarks.systems import System
+
+LOAD_WARM_UP_S = 3.0
+START_TIMEOUT_S = 60.0
+LONE_PAUSE_S = (0.02, 0.06)
+LONE_WARM_UP = 20
+LONE_SECONDS_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From when a request was due, or sent, to its answer.
+
+    Of a load: its rate, and how late it ever was itself. Lone batches have no rate, and are never late: 0.
+    """
+
+    samples: int
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    batches_per_s: float
+    late_max_ms: float
+
+    @property
+    def headline(self) -> str:
+        """The figures to show while others are being measured."""
+        return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
+
+
+def under_load(stage: Stage, system: System, profile: Profile, *, batches_per_s: float, seconds: float) -> Latency:
+    """Send requests at a steady rate; an answer has come when the broker has appended it.
+
+    Raises:
+        TooSlow: Not all answers came.
+        Ended: The system crashed.
+        WrongResult: It left batches out, or summed wrongly.
+    """
+    batches = int(batches_per_s * (LOAD_WARM_UP_S + seconds))
+    load = Load(profile.name, batches, batches_per_s * TICK_S)
+    requests, results = stage.fresh_topic("load"), stage.fresh_topic("results")
+    try:
+        with system.running(stage, requests=requests, results=results) as processes:
+            _wait_until_ready(stage, requests, results, profile)
+            sent = send(stage.bootstrap_servers, requests, load)
+            wait_for_answers(stage, processes, results, batches + 1, timeout_s=seconds + START_TIMEOUT_S)
+            answered_ms = judge_all(stage, processes, results, profile, batches).answered_ms
+    finally:
+        stage.delete(requests)
+        stage.delete(results)
+    warm = range(int(LOAD_WARM_UP_S * batches_per_s), batches)
+    latencies_ms = [answered_ms[number] - (sent.since + load.due_s(number)) * 1_000 for number in warm]
+    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000)
+
+
+def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:
+    """Send one request at a time to an idle system, and wait until its answer is in a reader's hands.
+
+    It ends early after half a minute, with fewer samples: there are systems that let a lone record wait for seconds.
+    """
+    requests, results = stage.fresh_topic("lone"), stage.fresh_topic("results")
+    try:
+        with system.running(stage, requests=requests, results=results):
+            _wait_until_ready(stage, requests, results, profile)
+            return _one_by_one(stage, requests, results, profile, samples)
+    finally:
+        stage.delete(requests)
+        stage.delete(results)
+
+
+def nothing_between(stage: Stage, profile: Profile, *, samples: int) -> Latency:
+    """The same as `alone` with nobody between: a request is produced, and read from where it was put."""
+    topic = stage.fresh_topic("lone")
+    try:
+        return _one_by_one(stage, topic, topic, profile, samples)
+    finally:
+        stage.delete(topic)
+
+
+def _wait_until_ready(stage: Stage, requests: str, results: str, profile: Profile) -> None:
+    """Return when batch 0 has its answer: from then on the system is in its group, and idle."""
+    producer = Producer({"bootstrap.servers": stage.bootstrap_servers, **CLIENT})
+    producer.produce(requests, profile.request(0), profile.batchid(0), partition=0)
+    producer.flush(TIMEOUT_S)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not stage.records(results):
+        if time.monotonic() > deadline:
+            raise WrongResult("the first batch was not answered")
+        time.sleep(0.1)
+
+
+def _one_by_one(stage: Stage, requests: str, results: str, profile: Profile, samples: int) -> Latency:
+    producer = Producer({"bootstrap.servers": stage.bootstrap_servers, "linger.ms": 0, "acks": "all", **CLIENT})
+    consumer = Consumer(
+        {"bootstrap.servers": stage.bootstrap_servers, "group.id": "lone", "enable.auto.commit": False, **CLIENT}
+    )
+    chance = random.Random(samples)
+    latencies_ms = []
+    try:
+        consumer.assign([TopicPartition(results, place, end) for place, end in enumerate(stage.ends(results))])
+        until = time.monotonic() + LONE_SECONDS_MAX
+        for number in range(1, LONE_WARM_UP + samples + 1):
+            if time.monotonic() > until:
+                break
+            time.sleep(chance.uniform(*LONE_PAUSE_S))
+            sent_at = time.perf_counter()
+            producer.produce(requests, profile.request(number), profile.batchid(number), partition=number % PARTITIONS)
+            producer.poll(0)
+            message = consumer.poll(TIMEOUT_S)
+            latencies_ms.append((time.perf_counter() - sent_at) * 1_000)
+            if message is None or message.error() or profile.batchid(number).encode() not in (message.value() or b""):
+                raise WrongResult(f"no answer to {profile.batchid(number)}")
+    finally:
+        consumer.close()
+    return _latency(latencies_ms[min(LONE_WARM_UP, len(latencies_ms) // 2) :])
+
+
+def _latency(latencies_ms: Sequence[float], rate: float = 0, late_max_ms: float = 0) -> Latency:
+    ordered = sorted(latencies_ms)
+
+    def quantile(share: float) -> float:
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+    return Latency(len(ordered), quantile(0.5), quantile(0.99), quantile(0.999), ordered[-1], rate, late_max_ms)

@@ -1,0 +1,71 @@
+"""Open-loop load: requests at set times, whatever becomes of the answers, so that no stall of a system is hidden."""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from confluent_kafka import Producer
+
+from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S
+from benchmarks.profiles import PROFILES
+
+TICK_S = 0.005
+
+
+class Load(NamedTuple):
+    """What to send: *batches* of a profile, *per_tick* of them every 5 ms, in a burst to one partition after the other.
+
+    So does a producer of Kafka's own whose records have no keys, and it asks the least of the broker.
+    """
+
+    profile: str
+    batches: int
+    per_tick: float
+
+    def tick(self, number: int) -> int:
+        """The burst that batch *number* is part of."""
+        return int(number / self.per_tick)
+
+    def due_s(self, number: int) -> float:
+        """When batch *number* is to be sent, from the first one on."""
+        return self.tick(number) * TICK_S
+
+
+class Sent(NamedTuple):
+    """The load was sent: the first batch at *since* (seconds since the epoch), none later than *late_max_s*."""
+
+    since: float
+    late_max_s: float
+
+
+def send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
+    """Send *load* by a process of its own, and return when all is acknowledged."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_send, bootstrap_servers, topic, load).result()
+
+
+def _send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
+    profile = PROFILES[load.profile]
+    ready = [(profile.batchid(number), profile.request(number)) for number in range(load.batches)]
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "linger.ms": 0.5,
+            "acks": "1",
+            "queue.buffering.max.messages": 0,  # no bound: what is due is due, even if the broker cannot take it yet
+            **CLIENT,
+        }
+    )
+    producer.list_topics(topic, timeout=TIMEOUT_S)  # connected, before the clock starts
+    since, late_max_s = time.time() + 0.1, 0.0
+    for number, (key, value) in enumerate(ready):
+        due = since + load.due_s(number)
+        while (early := due - time.time()) > 0:
+            producer.poll(0)
+            time.sleep(early)
+        late_max_s = max(late_max_s, -early)
+        producer.produce(topic, value, key, partition=load.tick(number) % PARTITIONS)
+    if unsent := producer.flush(TIMEOUT_S):
+        raise RuntimeError(f"{unsent} requests were not sent")
+    return Sent(since, late_max_s)
