@@ -80,7 +80,8 @@ class Workers:
         for process in self._processes:
             process.kill()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(self._executor.shutdown, cancel_futures=True), END_TIMEOUT_S)
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
     @property
     def pids(self) -> list[int]:

@@ -104,7 +104,8 @@ async def reading(
     consumer = await _start(make, settings, *topics)
     try:
         for partition in consumer.assignment():  # asks where to begin now, rather than at the first read
-            await asyncio.wait_for(consumer.position(partition), CALL_TIMEOUT_MS_MAX / 1000)
+            async with asyncio.timeout(CALL_TIMEOUT_MS_MAX / 1000):
+                await consumer.position(partition)
         yield Outcomes(consumer)
     finally:
         await stop_client(consumer, timeout_s=STOP_TIMEOUT_S)
@@ -179,7 +180,8 @@ async def submitting(settings: Settings) -> AsyncIterator[Submitter]:
     producer = await _start(make, settings, settings.request_topic)
     try:
         try:
-            await asyncio.wait_for(producer.partitions_for(settings.request_topic), _call_timeout_ms(settings) / 1000)
+            async with asyncio.timeout(_call_timeout_ms(settings) / 1000):
+                await producer.partitions_for(settings.request_topic)
         except (KafkaError, TimeoutError) as error:
             raise _no_topic(settings.request_topic) from error
         yield Submitter(producer, settings.request_topic)

@@ -62,7 +62,8 @@ async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client
     while True:
         client = make()
         try:
-            await asyncio.wait_for(client.start(), max(0.1, deadline - time.monotonic()))
+            async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                await client.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await stop_client(client, timeout_s=RETRY_WAIT_S)
             if time.monotonic() + RETRY_WAIT_S > deadline:
@@ -95,7 +96,8 @@ async def wait_for_topics(settings: Settings, *topics: str) -> None:
 async def _wait_for_topic(asking: AIOKafkaProducer, topic: str, deadline: float) -> None:
     while True:
         try:
-            await asyncio.wait_for(asking.partitions_for(topic), TOPIC_WAIT_S)
+            async with asyncio.timeout(TOPIC_WAIT_S):
+                await asking.partitions_for(topic)
         except (KafkaError, TimeoutError) as error:
             if time.monotonic() > deadline:
                 raise CannotConnect(

@@ -85,7 +85,8 @@ class Commits:
             if not offsets:
                 return True
             try:
-                await asyncio.wait_for(self._consumer.commit(offsets), self._timeout_s)
+                async with asyncio.timeout(self._timeout_s):
+                    await self._consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError) as refusal:
                 self.refused += 1
                 log.info("commit refused", reason=str(refusal), partitions=len(offsets))

@@ -75,7 +75,8 @@ async def _connect(settings: Settings) -> AIOKafkaAdminClient:
     while True:
         admin = AIOKafkaAdminClient(**connection_options(settings))
         try:
-            await asyncio.wait_for(_start(admin), max(0.1, deadline - time.monotonic()))
+            async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                await _start(admin)
         except (KafkaError, OSError, TimeoutError) as error:
             await admin.close()
             if time.monotonic() + RETRY_WAIT_S > deadline:

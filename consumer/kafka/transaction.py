@@ -158,6 +158,7 @@ async def abort(producer: AIOKafkaProducer) -> None:
     """Abort what *producer* may have begun; if that fails, whoever is next does it by fencing."""
     if producer._txn_manager.is_in_transaction():
         try:
-            await asyncio.wait_for(producer.abort_transaction(), ABORT_TIMEOUT_S)
+            async with asyncio.timeout(ABORT_TIMEOUT_S):
+                await producer.abort_transaction()
         except (KafkaError, TimeoutError, AssertionError) as error:
             log.debug("transaction not aborted", error=describe(error))

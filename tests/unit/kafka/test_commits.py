@@ -147,3 +147,20 @@ async def test_what_is_forgotten_while_it_is_committed_may_start_lower_again() -
 
     await commits.commit()
     assert consumer.landed == [{PLACE: 1_000}, {PLACE: 0}]
+
+
+@pytest.mark.parametrize("steps_after_landing", range(6))
+async def test_a_cancellation_that_comes_with_the_answer_of_a_commit_is_not_lost(steps_after_landing: int) -> None:
+    consumer = FakeCommitter(PLACE)
+    consumer.gate.clear()
+    commits = Commits(consumer, interval_ms=1, timeout_ms=1_000)
+    running = asyncio.create_task(commits.run())
+    commits.done(PLACE, 1)
+    await wait_until(lambda: consumer.asked)
+    consumer.gate.set()
+    for _ in range(steps_after_landing):
+        await asyncio.sleep(0)
+    running.cancel()
+    ended, _ = await asyncio.wait([running], timeout=1)
+
+    assert ended
