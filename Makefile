@@ -13,7 +13,13 @@ demo: $(VENV)/demo ## the main job, start to finish, on an embedded broker
 	@$(BIN)/batchsum demo
 
 test: $(VENV)/dev ## unit and integration tests, on the best broker this machine offers
-	@$(BIN)/pytest tests
+	@$(BIN)/pytest tests/unit tests/integration
+
+chaos: $(VENV)/dev ## faults from a seed, for some minutes and each way to deliver: make chaos SEED=7 MINUTES=10
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),10)
+
+chaos-each: $(VENV)/dev ## each fault by itself, and three short runs of random ones, in about ten minutes
+	@$(BIN)/pytest tests/chaos
 
 lint: $(VENV)/dev ## formatting, lint rules, types, import directions
 	@$(BIN)/ruff format --check .
@@ -61,4 +67,4 @@ $(BENCH)/ready: requirements/benchmarks.txt | $(BIN)/python
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
-.PHONY: help demo test lint bench bench-quick format lock clean
+.PHONY: help demo test chaos chaos-each lint bench bench-quick format lock clean

@@ -22,7 +22,8 @@ from tests.support.waiting import wait_until
 
 PARTITIONS = range(4)
 
-pytestmark = pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+UNFENCED = pytest.mark.real_broker("it neither fences producers nor hides what was aborted")
+pytestmark = pytest.mark.parametrize("delivery", ["at_least_once", pytest.param("exactly_once", marks=UNFENCED)])
 
 
 def headers(message: Message) -> dict[str, bytes]:
@@ -150,6 +151,7 @@ async def test_a_restart_goes_on_where_the_last_run_stopped(broker: Broker, topi
     assert sources == [f"{topics.request_topic}/0/{offset}".encode() for offset in range(300)]
 
 
+@pytest.mark.real_broker("it refuses a member that joins while its group rebalances")
 async def test_instances_share_the_partitions_and_hand_them_over(broker: Broker, topics: Topics, delivery: str) -> None:
     """One joins while work is under way, and the first one leaves: nothing is lost, nothing doubled, all in order."""
     settings = settings_for(broker, topics, delivery=delivery, chunk_records_max=20)
