@@ -1,15 +1,16 @@
 """An instance like that of `batchsum run`, but its workers misbehave where a batchid says so, and its event loop can be blocked.
 
-`python -m tests.support.faulty_instance`, with settings from the environment. SIGUSR1 blocks the event loop for as long
-as `FAULTY_BLOCK_S` says.
+`python -m tests.support.faulty_instance`, with settings from the environment. SIGUSR1 blocks the event loop for
+`BLOCKED_S`.
 """
 # ruff: noqa: PLC0415 - workers import this module, too, and shall not pay for the service
 
 import asyncio
-import os
 import signal
 import sys
 import time
+
+BLOCKED_S = 6.0
 
 
 def main() -> int:
@@ -22,8 +23,7 @@ def main() -> int:
     from tests.support.faulty_work import faulty_work
 
     async def run_faulty_service(settings: Settings, stop: asyncio.Event) -> None:
-        block_s = float(os.environ.get("FAULTY_BLOCK_S", "0"))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, block_s)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, BLOCKED_S)
         await Service(settings, faulty_work(default_work(settings).batch_limits)).run(stop)
 
     command.run_service = run_faulty_service

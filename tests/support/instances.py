@@ -191,10 +191,10 @@ class Instances(list[Instance]):
         super().__init__()
         self._directory = directory
 
-    def start(self, settings: Settings, *, faulty: bool = False, name: str | None = None) -> Instance:
-        """Start one; a *faulty* one obeys the batchids of `tests.support.faulty_work`."""
-        name = name or f"instance-{len(self) + 1}"
-        instance = Instance(name, settings, self._directory, program=FAULTY if faulty else GENUINE)
+    def start(self, settings: Settings, *, faulty: bool = False) -> Instance:
+        """Start one; a *faulty* one is that of `tests.support.faulty_instance`."""
+        name, program = f"instance-{len(self) + 1}", FAULTY if faulty else GENUINE
+        instance = Instance(name, settings, self._directory, program=program)
         self.append(instance)
         return instance
 

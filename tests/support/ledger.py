@@ -4,7 +4,7 @@ One page per request partition: forty bytes a record, whatever the record's size
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal, NamedTuple
@@ -130,9 +130,13 @@ class Ledger:
         page.buried[offset] = kept
 
     def committed(self, partition: int, offset: int) -> None:
-        """The group has committed *offset*; to be called after all that was published before that has been entered."""
+        """The group has committed *offset*; to be called after all that was published before that has been entered.
+
+        A transaction's markers reach its partitions one by one, so exactly once, an offset can be seen a moment before
+        the outcomes that it is bound to: those have to be there in the end.
+        """
         page = self._page(partition, offset)
-        for passed in range(page.committed, offset):
+        for passed in range(page.committed, offset if self._delivery == "at_least_once" else 0):
             if page.asked[passed] and not page.has_outcome(passed):
                 self._note("committed without an outcome", partition, passed, f"committed: {offset}")
         page.committed = max(page.committed, offset)
@@ -149,6 +153,10 @@ class Ledger:
     def ends(self) -> dict[int, int]:
         """For each partition with requests, the offset behind the last of them."""
         return {partition: page.end for partition, page in self._pages.items() if page.end}
+
+    def done_before(self, ends: Mapping[int, int]) -> bool:
+        """Whether every request below these offsets, for each partition one, has its outcome."""
+        return all(self._page(partition, end).done_before(end) for partition, end in ends.items())
 
     def duplicates(self) -> int:
         """How many outcomes there are beyond one for each request."""

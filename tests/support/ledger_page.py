@@ -34,6 +34,7 @@ class Page:
     # In which partition the answers and the dead letters stand, and the highest offset that one of them is for.
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     end: int = 0
+    done: int = 0
     committed: int = 0
 
     def reach(self, offset: int) -> None:
@@ -48,6 +49,12 @@ class Page:
     def has_outcome(self, offset: int) -> bool:
         """Whether there is a result or a dead letter; a failed answer alone is none."""
         return bool(self.results[offset] or self.letters[offset])
+
+    def done_before(self, offset: int) -> bool:
+        """Whether every request below *offset* has its outcome."""
+        while self.done < offset and (not self.asked[self.done] or self.has_outcome(self.done)):
+            self.done += 1
+        return self.done >= offset
 
     def requests(self) -> Iterator[int]:
         """The offsets at which there is a request."""

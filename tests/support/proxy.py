@@ -23,13 +23,13 @@ class Proxy:
     """Passes bytes on to *target* from an address that it keeps, and does as it is told.
 
     `latency_s` delays every piece, without holding back the next one; `bytes_per_s` is what one connection gets in each
-    direction (0: no limit). Both may be changed while connections are open.
+    direction (0: no limit). Both may be changed while connections are open. `usual_latency_s` is that of a healthy day.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.address = f"{HOST}:{free_port()}"
-        self.latency_s = 0.0
+        self.usual_latency_s = self.latency_s = 0.0
         self.bytes_per_s = 0
         self.connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
@@ -38,8 +38,8 @@ class Proxy:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Listen for as long as the context lasts; whatever was disturbed before is healed."""
-        self.latency_s, self.bytes_per_s = 0.0, 0
-        await self.accept()
+        self.usual_latency_s = 0.0
+        await self.heal()
         try:
             yield self
         finally:
@@ -74,7 +74,7 @@ class Proxy:
 
     async def heal(self) -> None:
         """Disturb nothing any more; what was swallowed does not come back."""
-        self.latency_s, self.bytes_per_s = 0.0, 0
+        self.latency_s, self.bytes_per_s = self.usual_latency_s, 0
         await self.accept()
 
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,6 +90,9 @@ class Proxy:
             _reset(writer)
             return
         connection = Connection(writer, back_writer)
+        if self._server is None:  # it has begun to refuse meanwhile
+            connection.reset()
+            return
         self.connections.add(connection)
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -173,6 +173,11 @@ def test_a_repetition_is_allowed_within_bounds_and_never_in_exactly_once(history
     assert judged(*history, delivery="exactly_once") == [("more than one outcome", 0)]
 
 
+def test_exactly_once_an_offset_may_be_seen_before_its_outcome_but_not_instead_of_it() -> None:
+    assert judged(asked(0), committed(1), result(0), delivery="exactly_once") == []
+    assert judged(asked(0), committed(1), delivery="exactly_once") == [("no outcome", 0)]
+
+
 def test_a_repetition_may_stand_behind_later_results() -> None:
     """After a crash a whole run comes again: the first occurrences are in order, the second ones too."""
     history = [*map(asked, range(4)), *map(result, [0, 1, 2, 1, 2, 3])]
@@ -184,6 +189,8 @@ def test_it_knows_what_is_still_to_come() -> None:
     for happened in (asked(0), asked(1, BAD), asked(2), result(0), reply(1)):
         happened(ledger)
     assert ledger.without_outcome() == [(0, 1), (0, 2)]
+    assert ledger.ends() == {0: 3}
+    assert [ledger.done_before({0: end}) for end in range(4)] == [True, True, False, False]
     assert (ledger.requests, ledger.outcomes) == (3, 1)
 
 

@@ -116,3 +116,11 @@ async def test_nobody_behind_it_looks_like_nobody_at_all(proxy: Proxy) -> None:
     async with connected(proxy) as client:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.ask(b"hello")
+
+
+async def test_a_connection_in_the_making_is_refused_like_any_other(proxy: Proxy) -> None:
+    """Or it would outlive the refusal, and be waited for in vain."""
+    async with connected(proxy) as client, connected(proxy):
+        await asyncio.wait_for(proxy.refuse(), 2)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.ask(b"hello")

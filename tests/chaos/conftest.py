@@ -1,0 +1,46 @@
+"""The clusters of the chaos tests, and a scene on each for every test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.cluster import ChaosKafka, needs_java_and_its_jars
+from tests.chaos.scene import Scene, scene
+from tests.support.ledger import Delivery
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[ChaosKafka]:
+    """One broker behind proxies; a test that disturbs it puts it right again."""
+    needs_java_and_its_jars()
+    with ChaosKafka() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ChaosKafka]:
+    """Three brokers behind proxies; a test that disturbs one puts it right again."""
+    needs_java_and_its_jars()
+    with ChaosKafka(nodes=3) as running:
+        yield running
+
+
+@pytest.fixture
+def delivery() -> Delivery:
+    """The default; tests for which it matters take both, by `both_deliveries`."""
+    return "at_least_once"
+
+
+@pytest.fixture
+async def stage(kafka: ChaosKafka, delivery: Delivery, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A scene on one broker."""
+    async with scene(kafka, tmp_path, delivery=delivery) as playing:
+        yield playing
+
+
+@pytest.fixture
+async def wide_stage(cluster: ChaosKafka, delivery: Delivery, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A scene on three brokers."""
+    async with scene(cluster, tmp_path, delivery=delivery) as playing:
+        yield playing

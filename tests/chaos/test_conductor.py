@@ -1,0 +1,45 @@
+"""Faults drawn at random, from seeds that are always the same, and from one that never is."""
+
+import random
+from collections.abc import AsyncIterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.cluster import ChaosKafka
+from tests.chaos.conductor import Conductor, plan
+from tests.chaos.faults import HAT
+from tests.chaos.scene import Scene, scene
+from tests.support.ledger import Delivery
+
+DURATION_S = 60.0
+# It draws, within a minute, what finds the most: results refused, a coordinator lost, instances killed and frozen.
+TELLING_SEED = 169096
+RANDOM_SEED = random.SystemRandom().randrange(10**6)
+
+
+@pytest.fixture
+async def stage(cluster: ChaosKafka, delivery: Delivery, tmp_path: Path) -> AsyncIterator[Scene]:
+    """Three brokers, so that there is somewhere to move to."""
+    async with scene(cluster, tmp_path, delivery=delivery) as playing:
+        yield playing
+
+
+@pytest.mark.real_broker("it judges guarantees")
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("seed", "delivery"),
+    [(TELLING_SEED, "at_least_once"), (TELLING_SEED, "exactly_once"), (RANDOM_SEED, "exactly_once")],
+    ids=["a telling seed", "a telling seed, exactly once", "a random seed, exactly once"],
+)
+async def test_no_promise_is_broken_whatever_strikes(stage: Scene, seed: int) -> None:
+    report = await Conductor(stage, seed, print).conduct(DURATION_S)
+    assert not report.violations, f"{report}\nrepeat it: make chaos SEED={seed} MINUTES={DURATION_S / 60:g}"
+
+
+def test_the_same_seed_makes_the_same_plan() -> None:
+    once, again, other = ([*islice(plan(seed), 100)] for seed in (1, 1, 2))
+    assert once == again
+    assert once != other
+    assert {strike.fault for strike in once} == HAT.keys()
