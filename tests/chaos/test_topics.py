@@ -43,6 +43,7 @@ async def test_06_while_dead_letters_are_forbidden_the_offset_is_held(stage: Sce
 
 async def test_06_a_dead_letter_topic_that_is_missing_is_waited_for(stage: Scene) -> None:
     topic = stage.topics.dead_letter_topic
+    stage.observer.absent.add(topic)
     await asyncio.to_thread(stage.kafka.delete_topic, topic)
     instance = await stage.started()
     await stage.produce([*goods(10), POISON, *goods(10)])
@@ -50,6 +51,7 @@ async def test_06_a_dead_letter_topic_that_is_missing_is_waited_for(stage: Scene
     assert stage.observer.committed.get(0, 0) <= 10
 
     await asyncio.to_thread(stage.kafka.create_topic, topic)
+    stage.observer.absent.clear()
     await stage.settled()
     assert await instance.stopped() == 0
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
