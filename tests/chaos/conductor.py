@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from config.settings import MIB
+from config.units import MIB
 from tests.chaos.faults import DURATIONS_S, HAT, Strike, start
 from tests.chaos.load import mixed
 from tests.chaos.scene import IN_FLIGHT_MAX, Scene

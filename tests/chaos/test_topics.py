@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Message, Producer
 
-from config.settings import MIB
+from config.units import MIB
 from domain.batch import Code
 from tests.chaos.load import bad, good, goods
 from tests.chaos.scene import IN_FLIGHT_MAX, Scene, both_deliveries

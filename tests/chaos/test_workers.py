@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from config.settings import MIB
+from config.units import MIB
 from tests.chaos.load import good, goods, order
 from tests.chaos.scene import Scene
 from tests.support.waiting import wait_until
