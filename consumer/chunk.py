@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from consumer.board import Place
+
 
 class Record(Protocol):
     """One Kafka record, as its bytes: whoever reads it must neither decode nor change it."""
@@ -23,6 +25,16 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
+@dataclass(slots=True)
+class Times:
+    """When a chunk came to each step of its road, in seconds of the monotonic clock, which all processes share; None: not yet."""
+
+    began: float | None = None  # a worker has begun it,
+    ended: float | None = None  # and has ended it
+    publishing: float | None = None
+    durable: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """A run of consecutive records of one partition that share a pool call."""
@@ -33,6 +45,12 @@ class Chunk:
     values: Sequence[bytes | None]
     size_bytes: int
     fetched_at: float = field(default_factory=time.monotonic)
+    times: Times = field(default_factory=Times, compare=False)
+
+    @property
+    def timestamp(self) -> int:
+        """When its first record was made, in milliseconds since the epoch."""
+        return self.records[0].timestamp
 
     @property
     def first_offset(self) -> int:
@@ -42,3 +60,8 @@ class Chunk:
     def next_offset(self) -> int:
         """What may be committed once every record has its outcome: one past the last of them."""
         return self.records[-1].offset + 1
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the log."""
+        return Place(self.partition, self.first_offset, self.next_offset)

@@ -1,7 +1,9 @@
 """A lane: the road of one assigned partition, from its requests to its results."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -72,14 +74,25 @@ class Lane:
     flight does not fetch.
     """
 
-    def __init__(self, *, source: Source, work: Work, sink: Sink, report: Report, chunks_max: int) -> None:
+    def __init__(self, *, source: Source, work: Work, sink: Sink, reports: Sequence[Report], chunks_max: int) -> None:
         self._source = source
         self._work = work
         self._sink = sink
-        self._report = report
+        self._reports = reports
         self._chunks_max = chunks_max
+        self._in_flight = InFlight(chunks_max)
         self._fetching: asyncio.Task[None] | None = None
         self._draining = False
+
+    @property
+    def partition(self) -> int:
+        """The number of its partition."""
+        return self._source.partition
+
+    @property
+    def in_flight(self) -> Sequence[Chunk]:
+        """The chunks between fetch and done, oldest first."""
+        return self._in_flight.chunks
 
     async def run(self) -> None:
         """Carry records until the lane is drained; an error in any of its steps ends the lane.
@@ -101,7 +114,7 @@ class Lane:
             self._fetching.cancel()
 
     async def _carry(self) -> None:
-        in_flight = InFlight(self._chunks_max)
+        in_flight = self._in_flight = InFlight(self._chunks_max)
         try:
             async with asyncio.TaskGroup() as steps:
                 self._fetching = steps.create_task(self._fetch(in_flight, steps))
@@ -122,11 +135,14 @@ class Lane:
     async def _deliver(self, in_flight: "InFlight") -> None:
         async for chunk, processing in in_flight:
             outcomes = await processing
+            chunk.times.publishing = time.monotonic()
             # Publish first, then mark as done. The other way round, a crash in between would commit an offset past
             # records that have no outcome, and they would be lost.
             await self._sink.publish(chunk, outcomes)
             self._source.mark_done(chunk)
-            self._report.delivered(chunk, outcomes)
+            chunk.times.durable = time.monotonic()
+            for report in self._reports:
+                report.delivered(chunk, outcomes)
 
 
 class InFlight:
@@ -134,7 +150,8 @@ class InFlight:
 
     def __init__(self, chunks_max: int) -> None:
         self._room = asyncio.Semaphore(chunks_max)
-        self._chunks: asyncio.Queue[tuple[Chunk, asyncio.Task[Outcomes]] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Chunk, asyncio.Task[Outcomes]] | None] = asyncio.Queue()
+        self.chunks: deque[Chunk] = deque()
 
     async def room(self) -> None:
         """Return when there is room for another chunk."""
@@ -142,14 +159,16 @@ class InFlight:
 
     def put(self, chunk: Chunk, processing: "asyncio.Task[Outcomes]") -> None:
         """Add a chunk behind the others."""
-        self._chunks.put_nowait((chunk, processing))
+        self.chunks.append(chunk)
+        self._queue.put_nowait((chunk, processing))
 
     def end(self) -> None:
         """No chunk will be added any more."""
-        self._chunks.put_nowait(None)
+        self._queue.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[tuple[Chunk, "asyncio.Task[Outcomes]"]]:
         """Each chunk, when its turn has come; it makes room when the next one is asked for."""
-        while (chunk := await self._chunks.get()) is not None:
+        while (chunk := await self._queue.get()) is not None:
             yield chunk
+            self.chunks.popleft()
             self._room.release()

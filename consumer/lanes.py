@@ -56,6 +56,11 @@ class Lanes:
         self._closed = True
         return await self.drain()
 
+    @property
+    def running(self) -> Collection[Lane]:
+        """The lanes that run."""
+        return self._running.values()
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()) and not self.failed.done():

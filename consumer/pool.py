@@ -1,10 +1,12 @@
 """The pool: chunks of raw bytes in, outcomes out, whatever a batch may do to its worker."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import structlog
 
+from consumer.board import WorkerState
 from consumer.chunk import Chunk
 from consumer.quarantine import Quarantine
 from consumer.work import PoolLimits, Work
@@ -52,7 +54,9 @@ class Pool:
             # Twice the limit, because a chunk may wait behind another one.
             timeout_s = 2 * self._limits.chunk_timeout_s
             try:
-                outcomes = await workers.run(timeout_s, self._work.process, chunk.values, self._work.batch_limits)
+                answer = await workers.run(
+                    timeout_s, chunk.place, self._work.process, chunk.values, self._work.batch_limits
+                )
             except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
                 log.warning(
                     "chunk into quarantine",
@@ -65,8 +69,12 @@ class Pool:
                     await self._replace(workers)
             else:
                 self.quarantine.note_good_batch()
-                return outcomes
-        return await self.quarantine.process(chunk.values)
+                chunk.times.began, chunk.times.ended = answer.began, answer.ended
+                return answer.value
+        chunk.times.began = time.monotonic()
+        outcomes = await self.quarantine.process(chunk.values, chunk.place)
+        chunk.times.ended = time.monotonic()
+        return outcomes
 
     async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
         """The rejection of a value for a reason that was found outside of the worker.
@@ -86,6 +94,16 @@ class Pool:
     def pids(self) -> Sequence[int]:
         """The process ids of the workers, without the one in quarantine."""
         return self._workers.pids if self._workers is not None else []
+
+    @property
+    def states(self) -> list[WorkerState]:
+        """What each worker is at, without the one in quarantine."""
+        return self._workers.states if self._workers is not None else []
+
+    async def stacks(self) -> dict[int, list[str]]:
+        """Where each worker is in its code, by process id, the innermost call first; the one in quarantine comes last."""
+        sets = [workers for workers in (self._workers, self.quarantine.workers) if workers is not None]
+        return {pid: await workers.stack(pid) for workers in sets for pid in workers.pids}
 
     async def _current_workers(self) -> Workers:
         async with self._replacing:

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from consumer.board import NOWHERE, Place, WorkerState
 from consumer.failures import WorkersFailing
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
@@ -33,17 +34,19 @@ class Quarantine:
         self._work = work
         self._limits = limits
         self._turn = asyncio.Lock()
-        self._workers: Workers | None = None
+        self._place = NOWHERE
+        self.workers: Workers | None = None
         self._convictions_in_a_row = 0
         self.convictions = 0
 
-    async def process(self, values: Sequence[bytes | None]) -> Outcomes:
+    async def process(self, values: Sequence[bytes | None], place: Place) -> Outcomes:
         """One outcome per value, in order; those that cannot be processed alone are rejected.
 
         Raises:
             WorkersFailing: Batch after batch failed, or the worker cannot be started.
         """
         async with self._turn:
+            self._place = place
             try:
                 return await self._alone(self._work.process, values, self._work.batch_limits)
             except FAILURES:
@@ -54,6 +57,7 @@ class Quarantine:
     async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
         """The rejection of *value*; without an answer if even looking for its batchid brings the worker down."""
         async with self._turn:
+            self._place = NOWHERE
             try:
                 return await self._reject(value, code, message, time.time_ns())
             finally:
@@ -68,10 +72,15 @@ class Quarantine:
         """Whether a chunk's case is being heard; every step of that has a limit of its own."""
         return self._turn.locked()
 
+    @property
+    def states(self) -> list[WorkerState]:
+        """What its worker is at, if there is one at the moment."""
+        return self.workers.states if self.workers is not None else []
+
     async def stop(self) -> None:
         """End the worker, if there is one."""
-        if self._workers is not None:
-            workers, self._workers = self._workers, None
+        if self.workers is not None:
+            workers, self.workers = self.workers, None
             await workers.end()
 
     async def _judge(self, value: bytes | None) -> Outcome:
@@ -110,16 +119,17 @@ class Quarantine:
 
     async def _alone(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do *work* in the worker; after a failure the next one gets a new worker."""
-        if self._workers is None:
-            self._workers = await Workers.start(
+        if self.workers is None:
+            self.workers = await Workers.start(
                 1, memory_bytes_max=self._limits.memory_bytes_max, timeout_s=self._limits.start_timeout_s
             )
         try:
-            return await self._workers.run(self._limits.chunk_timeout_s, work, *args, **kwargs)
+            answer = await self.workers.run(self._limits.chunk_timeout_s, self._place, work, *args, **kwargs)
         except FAILURES:
-            self._lost, self._workers = self._workers, None
+            self._lost, self.workers = self.workers, None
             await self._lost.end()
             raise
+        return answer.value
 
     def _describe(self, failure: BaseException) -> tuple[Code, str, str | None]:
         """The code of *failure*, what to say of it, and how the worker ended if it did so by itself."""

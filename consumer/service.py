@@ -17,7 +17,9 @@ from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from consumer.kafka.source import Source
 from consumer.lanes import Lanes
 from consumer.pool import Pool
+from consumer.recent import Recent
 from consumer.report import Report
+from consumer.snapshot import LaneState, WorkerAt, lane_state, workers_at
 from consumer.watchdog import Watchdog
 from consumer.work import PoolLimits, Work
 from domain.batch import Limits
@@ -36,6 +38,7 @@ class Service:
         self._lanes = Lanes(self._make_lane, drain_timeout_s=settings.drain_timeout_ms / 1000)
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
+        self.recent = Recent()
         self._watchdog = Watchdog(
             check=self._check,
             troubles=self._troubles,
@@ -95,9 +98,22 @@ class Service:
             source=source,
             work=self.pool,
             sink=self._delivery.sink(source.partition),
-            report=self.report,
+            reports=(self.report, self.recent),
             chunks_max=self._settings.lane_chunks_max,
         )
+
+    def lanes(self) -> list[LaneState]:
+        """What each lane is doing now, by partition."""
+        workers = [*self.pool.states, *self.pool.quarantine.states]
+        in_flight = {lane.partition: lane.in_flight for lane in self._lanes.running}
+        return [
+            lane_state(partition, in_flight.get(partition.partition, ()), workers)
+            for partition in sorted(self.source.partitions, key=lambda partition: partition.partition)
+        ]
+
+    def workers(self) -> list[WorkerAt]:
+        """What each worker is doing now."""
+        return list(workers_at(self.pool.states, self.pool.quarantine.states))
 
     @property
     def lag(self) -> int:

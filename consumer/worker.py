@@ -3,15 +3,18 @@
 Workers import this module, `domain`, and nothing else of the service.
 """
 
+import faulthandler
 import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing import connection, parent_process
-from typing import ParamSpec, TypeVar
+from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
 from consumer import collector
+from consumer.board import Board, Place, Slot
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,8 +24,23 @@ class WorkFailed(Exception):
     """The work raised what it should not; carries the type's name, for the error itself may not survive pickling."""
 
 
-def prepare(memory_bytes_max: int) -> None:
-    """Make this process a worker: deaf to the signals of its group, mortal with its parent, bounded in memory."""
+class Answer(NamedTuple, Generic[T]):
+    """What came of a call, and when it began and ended, in seconds of the monotonic clock, which all processes share."""
+
+    value: T
+    began: float
+    ended: float
+
+
+_slot: Slot | None = None
+
+
+def prepare(memory_bytes_max: int, board: Board) -> None:
+    """Make this process a worker: on the board, deaf to the signals of its group, mortal with its parent, bounded in memory."""
+    global _slot  # noqa: PLW0603 - a process has one place on the board
+    _slot = board.take()
+    # Written by a handler in C: a worker that hangs in the midst of its work tells where.
+    faulthandler.register(signal.SIGUSR1, file=board.stacks, all_threads=False)
     # A Ctrl-C reaches the whole process group, but it is the parent that decides when work ends (T21).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -45,16 +63,22 @@ def ready() -> int:
     return os.getpid()
 
 
-def run(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do *work*.
+def run(place: Place, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Answer[T]:
+    """Do *work*, and say on the board meanwhile at which *place* of the log that is.
 
     Raises:
         MemoryError: There was not enough memory. It is for the pool to find out for which batch.
         WorkFailed: The work raised anything else. A stray SystemExit, say, would otherwise end the parent.
     """
+    began = time.monotonic()
+    if _slot is not None:
+        _slot.begin(place, began)
     try:
-        return work(*args, **kwargs)
+        return Answer(work(*args, **kwargs), began, time.monotonic())
     except MemoryError:
         raise MemoryError from None
     except BaseException as error:  # noqa: BLE001
         raise WorkFailed(type(error).__name__) from None
+    finally:
+        if _slot is not None:
+            _slot.end()

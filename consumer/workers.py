@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -11,12 +12,15 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import ParamSpec, Self, TypeVar
 
 from consumer import worker
+from consumer.board import Board, Place, WorkerState
 from consumer.failures import WorkersFailing
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 END_TIMEOUT_S = 5.0
+STACK_TIMEOUT_S = 1.0
+STACK_POLL_S = 0.01
 
 # Never fork: a fork of a process with threads and sockets inherits locks that nobody will release. The fork server is
 # a process of its own that has loaded the work once; a worker is ready in milliseconds, also after a crash.
@@ -34,8 +38,10 @@ class Workers:
     own `max_tasks_per_child` is not an option, for it hangs (cpython 115634).
     """
 
-    def __init__(self, executor: ProcessPoolExecutor) -> None:
+    def __init__(self, executor: ProcessPoolExecutor, board: Board) -> None:
         self._executor = executor
+        self._board = board
+        self._asking = asyncio.Lock()
         # Kept here, because the executor forgets its processes when it breaks.
         self._processes = list((executor._processes or {}).values())  # noqa: SLF001
 
@@ -46,8 +52,9 @@ class Workers:
         Raises:
             WorkersFailing: They do not start, or not in time.
         """
+        board = Board(count, CONTEXT)
         executor = ProcessPoolExecutor(
-            count, mp_context=CONTEXT, initializer=worker.prepare, initargs=(memory_bytes_max,)
+            count, mp_context=CONTEXT, initializer=worker.prepare, initargs=(memory_bytes_max, board)
         )
         try:
             async with asyncio.timeout(timeout_s):
@@ -55,12 +62,14 @@ class Workers:
                 calls = await asyncio.to_thread(lambda: [executor.submit(worker.ready) for _ in range(count)])
                 await asyncio.gather(*map(asyncio.wrap_future, calls))
         except (BrokenProcessPool, OSError, TimeoutError) as error:
-            await cls(executor).end()
+            await cls(executor, board).end()
             raise WorkersFailing(f"the workers cannot be started: {error!r}") from error
-        return cls(executor)
+        return cls(executor, board)
 
-    async def run(self, timeout_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do *work* in a worker.
+    async def run(
+        self, timeout_s: float, place: Place, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> worker.Answer[T]:
+        """Do *work* in a worker, on the records of *place*.
 
         Raises:
             TimeoutError: There is no answer after *timeout_s*. The worker is still busy: giving up a call frees no core.
@@ -68,7 +77,7 @@ class Workers:
             MemoryError: There was not enough memory for it.
             WorkFailed: The work raised something else.
         """
-        call = functools.partial(worker.run, work, *args, **kwargs)
+        call = functools.partial(worker.run, place, work, *args, **kwargs)
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.get_running_loop().run_in_executor(self._executor, call)
@@ -82,11 +91,38 @@ class Workers:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_TIMEOUT_S):
                 await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+        self._board.close()
 
     @property
     def pids(self) -> list[int]:
         """The workers' process ids."""
         return [process.pid for process in self._processes if process.pid is not None]
+
+    @property
+    def states(self) -> list[WorkerState]:
+        """What each worker is at."""
+        return self._board.read()
+
+    async def stack(self, pid: int) -> list[str]:
+        """Where the worker *pid* is in its code, the innermost call first; it goes on meanwhile, and may hang in anything.
+
+        What it has told within `STACK_TIMEOUT_S`: nothing, if it is gone or is stopped itself.
+        """
+        async with self._asking:  # for they all write into one file
+            lines: list[str] = []
+            with contextlib.suppress(TimeoutError, ProcessLookupError):
+                self._board.stacks.truncate(0)
+                os.kill(pid, signal.SIGUSR1)
+                async with asyncio.timeout(STACK_TIMEOUT_S):
+                    while not (lines and lines[-1].endswith(("in <module>", "..."))):
+                        await asyncio.sleep(STACK_POLL_S)
+                        lines = self._told()
+            return lines
+
+    def _told(self) -> list[str]:
+        stacks = self._board.stacks.fileno()
+        dump = os.pread(stacks, os.fstat(stacks).st_size, 0).decode(errors="replace")
+        return [line.strip() for line in dump.splitlines()[1:]]  # the first one is a title
 
     def describe_exit(self) -> str:
         """How the first worker ended, once it has: the signal's name, or the exit code."""

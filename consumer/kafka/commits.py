@@ -17,6 +17,9 @@ class Done(Protocol):
     def done(self, partition: TopicPartition, offset: int) -> None:
         """Everything of *partition* below *offset* has its outcome."""
 
+    def committed(self, partition: TopicPartition) -> int | None:
+        """The last offset of *partition* that was committed here; None while there was none, or where others commit."""
+
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """Drop what is known of *partitions*."""
 
@@ -26,6 +29,9 @@ class CommittedBySink:
 
     def done(self, partition: TopicPartition, offset: int) -> None:
         """Leave it at that."""
+
+    def committed(self, partition: TopicPartition) -> None:
+        """Nothing was, here."""
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """Nothing was kept."""
@@ -53,6 +59,10 @@ class Commits:
         if offset > self._done.get(partition, -1):
             self._done[partition] = offset
             self._due.set()
+
+    def committed(self, partition: TopicPartition) -> int | None:
+        """The last offset of *partition* that was committed here, if there was one."""
+        return self._committed.get(partition)
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """Drop what is known of *partitions*: they are another instance's business now."""

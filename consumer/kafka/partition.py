@@ -104,6 +104,21 @@ class Partition:
             self._done(chunk.next_offset)
 
     @property
+    def next_offset(self) -> int:
+        """Where the next chunk begins."""
+        return self._next_offset
+
+    @property
+    def done_offset(self) -> int:
+        """Below it, every record has its outcome."""
+        return self._done_offset
+
+    @property
+    def committed_offset(self) -> int | None:
+        """Below it, the group knows that; None before the first commit, and where transactions commit."""
+        return self._commits.committed(self.topic_partition)
+
+    @property
     def lag(self) -> int:
         """Records that could be read and are not done yet; gaps in the offsets count until they are passed."""
         end = self._consumer.last_stable_offset(self.topic_partition) or 0

@@ -55,7 +55,7 @@ class Member:
         self.records += [(chunk.partition, record.offset, record.value) for record in chunk.records]
 
     def _make_lane(self, source: lane.Source) -> Lane:
-        return Lane(source=source, work=self, sink=self, report=_Silence(), chunks_max=2)
+        return Lane(source=source, work=self, sink=self, reports=[_Silence()], chunks_max=2)
 
 
 class _Silence:

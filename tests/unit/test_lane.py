@@ -24,7 +24,9 @@ class Road:
         self.work = FakeWork(self.memory)
         self.sink = FakeSink(self.memory)
         self.report = FakeReport()
-        self.lane = Lane(source=self.source, work=self.work, sink=self.sink, report=self.report, chunks_max=chunks_max)
+        self.lane = Lane(
+            source=self.source, work=self.work, sink=self.sink, reports=[self.report], chunks_max=chunks_max
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -43,6 +45,18 @@ async def test_a_chunk_is_published_before_it_is_marked_done() -> None:
 
     assert [event for event, _ in road.memory] == ["fetched", "started", "processed", "publishing", "published", "done"]
     assert road.report.batches == 10
+
+
+async def test_what_is_in_flight_can_be_looked_at() -> None:
+    road = Road(chunks=3)
+    gate = road.work.shut(10)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("done") == [0] and len(road.lane.in_flight) == 2)
+        assert [chunk.first_offset for chunk in road.lane.in_flight] == [10, 20]
+        gate.set()
+        await wait_until(lambda: not road.lane.in_flight)
+
+    assert road.memory.of("done") == [0, 10, 20]
 
 
 async def test_nothing_is_marked_done_when_publishing_fails() -> None:

@@ -25,7 +25,7 @@ class Roads:
         return FakeSource(self.memory, [chunk_of([b"x"], first_offset=number)])
 
     def _make_lane(self, source: Source) -> Lane:
-        return Lane(source=source, work=self.work, sink=self.sink, report=FakeReport(), chunks_max=2)
+        return Lane(source=source, work=self.work, sink=self.sink, reports=[FakeReport()], chunks_max=2)
 
 
 @pytest.fixture

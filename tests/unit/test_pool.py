@@ -214,3 +214,51 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_a_worker_that_hangs_tells_at_what_it_is_and_where_in_its_code() -> None:
+    async with running_pool(limits(workers=2)) as pool:
+        chunk = chunk_of([request("hang")], partition=3, first_offset=70)
+        hanging = asyncio.create_task(pool.process(chunk))
+        await wait_until(lambda: any(state.place for state in pool.states))
+        stacks = await pool.stacks()
+        (at_work,) = [state for state in pool.states if state.place]
+        hanging.cancel()
+
+    assert at_work.place == chunk.place
+    assert at_work.pid in stacks
+    assert stacks[at_work.pid][0].endswith("in _misbehave")
+    assert not any("misbehave" in line for pid, stack in stacks.items() if pid != at_work.pid for line in stack)
+
+
+async def test_a_worker_goes_on_when_it_has_told_where_it_is() -> None:
+    async with running_pool(limits(workers=1)) as pool:
+        working = asyncio.create_task(pool.process(chunk_of([request("sleep:0.3")])))
+        await wait_until(lambda: any(state.place for state in pool.states))
+        for _ in range(3):
+            assert all((await pool.stacks()).values())
+
+        assert batchids(await working) == ["sleep:0.3"]
+        assert pool.rebuilds == 0
+
+
+async def test_a_worker_that_is_stopped_tells_nothing_and_keeps_nobody_waiting() -> None:
+    async with running_pool(limits(workers=1)) as pool:
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGSTOP)
+        assert await pool.stacks() == {pid: []}
+
+
+async def test_a_chunk_knows_when_a_worker_began_and_ended_it() -> None:
+    async with running_pool(limits(workers=1)) as pool:
+        good, bad = chunk_of([request("sleep:0.05")]), chunk_of([request("signal:9"), request("b")])
+        await pool.process(good)
+        await pool.process(bad)
+
+    for chunk in (good, bad):
+        assert chunk.times.began is not None
+        assert chunk.times.ended is not None
+        assert chunk.fetched_at <= chunk.times.began < chunk.times.ended
+    assert good.times.ended is not None
+    assert good.times.began is not None
+    assert good.times.ended - good.times.began >= 0.05
