@@ -27,6 +27,10 @@ lint: $(VENV)/dev ## formatting, lint rules, types, import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+documents: $(VENV)/dev ## write docs/asyncapi.yaml, docs/schemas/ and the README's settings again, from the code
+	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m config.reference README.md
+
 bench: $(VENV)/dev $(BENCH)/ready ## everything against the peers and the limits, in about an hour; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
@@ -67,4 +71,4 @@ $(BENCH)/ready: requirements/benchmarks.txt | $(BIN)/python
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
-.PHONY: help demo test chaos chaos-each lint bench bench-quick format lock clean
+.PHONY: help demo test chaos chaos-each lint documents bench bench-quick format lock clean

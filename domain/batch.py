@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, overload
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 BATCHID_CHARACTERS_MAX = 256
 
@@ -32,13 +32,18 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    batchid: BatchId
+    batchid: BatchId = Field(description="The name that the answer goes by; it need not be unique.")
 
 
 class Request(Envelope):
     """One batch to be summed, list by list. Unknown members are ignored; of duplicate members the last one counts."""
 
-    payload: Annotated[list[Integers], FailFast()]
+    payload: Annotated[list[Integers], FailFast()] = Field(
+        description=(
+            "Lists of integers, of any length, also none; an empty list sums to 0. An integer is written as one, with up to 4,300 digits: "
+            "`1.0` and `1e3`, which JSON Schema takes for integers, are refused, and so are `true`, `null` and strings."
+        )
+    )
 
 
 class Detail(NamedTuple):
@@ -71,12 +76,14 @@ class Response(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    batchid: BatchId
-    response: list[int] | None
-    status: Literal["complete", "failed"]
-    started_at: AwareDatetime
-    completed_at: AwareDatetime
-    error: Error | None = None
+    batchid: BatchId = Field(description="That of the request.")
+    response: list[int] | None = Field(
+        description="The sum of each list, in order, exact however large; null if there are none."
+    )
+    status: Literal["complete", "failed"] = Field(description="Whether there are sums, or an error.")
+    started_at: AwareDatetime = Field(description="When a worker began the batch: UTC, to the microsecond.")
+    completed_at: AwareDatetime = Field(description="When it was done with it.")
+    error: Error | None = Field(default=None, description="Only where the status is `failed`.")
 
 
 class Result(NamedTuple):
