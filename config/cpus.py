@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-ROOT = Path("/")
+from config.cgroups import ROOT, control_groups
 
 
 def usable_cpus(root: Path = ROOT) -> int:
@@ -16,36 +16,19 @@ def usable_cpus(root: Path = ROOT) -> int:
     return max(1, int(min([len(os.sched_getaffinity(0)), *_quotas(root)])))
 
 
+def cpu_quota(root: Path = ROOT) -> float | None:
+    """Return the CPUs that the cgroups grant to this process and its like, in parts too; None: they set no limit."""
+    return min(_quotas(root), default=None)
+
+
 def _quotas(root: Path) -> Iterator[float]:
-    """Yield the CPU quota of every cgroup this process is in; whoever has the least decides."""
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if not controllers:
-                yield from _version_2(root / "sys/fs/cgroup", path)
-            elif "cpu" in controllers.split(","):
-                yield from _version_1(root / "sys/fs/cgroup" / controllers, path)
-                yield from _version_1(root / "sys/fs/cgroup/cpu", path)
-
-
-def _version_2(mount: Path, path: str) -> Iterator[float]:
-    for group in _upwards(mount, path):
+    """Yield the CPU quota of every cgroup this process is in."""
+    for group in control_groups(root, "cpu"):
         with suppress(OSError):
             quota, period = (group / "cpu.max").read_text().split()
             if quota != "max":
                 yield int(quota) / int(period)
-
-
-def _version_1(mount: Path, path: str) -> Iterator[float]:
-    for group in _upwards(mount, path):
         with suppress(OSError):
-            quota = int((group / "cpu.cfs_quota_us").read_text())
-            if quota > 0:
-                yield quota / int((group / "cpu.cfs_period_us").read_text())
-
-
-def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """Yield the group and its ancestors; inside a container some are out of sight, and the mount is the group itself."""
-    group = PurePosixPath(path)
-    for ancestor in (group, *group.parents):
-        yield mount / str(ancestor).lstrip("/")
+            quota_us = int((group / "cpu.cfs_quota_us").read_text())
+            if quota_us > 0:
+                yield quota_us / int((group / "cpu.cfs_period_us").read_text())
