@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from config.logging import printable
 from config.settings import Settings
 from consumer.commands import output
 from consumer.commands.check.brokers import reachable, timeouts, version
@@ -30,7 +31,7 @@ async def check(settings: Settings, *, grace_period_s: float | None, as_json: bo
         if as_json:
             output.as_json(_as_json(finding))
         else:
-            output.line(output.printable(finding.line))
+            output.line(printable(finding.line))
     output.note(_summary(found))
     return EXIT_CODES[min((finding.severity for finding in found), default=Severity.NOTE)]
 
@@ -57,7 +58,6 @@ async def _backlog(settings: Settings, cluster: Cluster) -> AsyncIterator[Findin
     requests = cluster.topics.get(settings.request_topic)
     is_readable = (
         requests is not None
-        and cluster.has_groups
         and not cluster.group_is_forbidden
         and (requests.operations is None or "Read" in requests.operations)
         and all(partition.has_leader for partition in requests.partitions)
@@ -66,7 +66,7 @@ async def _backlog(settings: Settings, cluster: Cluster) -> AsyncIterator[Findin
     if requests is None or not requests.partitions or not is_readable:
         return
     try:
-        found = await backlog(settings, len(requests.partitions))
+        found = await backlog(settings, len(requests.partitions), has_groups=cluster.has_groups)
     except UNREADABLE as error:
         yield note(f"group {settings.group_id}", f"its lag cannot be read: {describe(error)}", "try again")
     else:

@@ -22,9 +22,7 @@ def permissions(settings: Settings, cluster: Cluster) -> Iterator[Finding]:
         if topic is not None and topic.operations is not None and operation not in topic.operations:
             yield error(f"topic {name}", f"{operation} is not allowed: {harm}", f"allow {operation} on the topic")
     if cluster.group_is_forbidden:
-        yield error(
-            f"group {settings.group_id}", "Read is not allowed: it cannot be joined", "allow Read on the group"
-        )
+        yield error(f"group {settings.group_id}", "Read is not allowed: it cannot be joined", "allow Read on the group")
     if cluster.transactions_forbidden:
         ids = f"{settings.group_id}-{settings.request_topic}-"
         yield error(

@@ -132,7 +132,7 @@ def _keeping(requests: Topic, results: Topic, letters: Topic) -> Iterator[Findin
             f"deletes what is above {requests.number('retention.bytes')} bytes in a partition, read or not",
             "set retention.bytes to -1",
         )
-    if letter is not None and letter >= 0 and (request is None or request < 0 or letter < request):
+    if request is not None and letter is not None and 0 <= letter < (request if request >= 0 else UNLIMITED_MS):
         yield warning(
             f"topic {letters.name}",
             "keeps less than the request topic, and a dead letter has its request's age: it could be deleted as soon as it is written",

@@ -65,33 +65,37 @@ async def connected(settings: Settings, address: Address) -> AsyncIterator[AIOKa
 
 def trouble(error: BaseException, settings: Settings) -> Trouble:
     """What *error* means for whoever has to mend it."""
-    protocol = settings.security_protocol
-    match error:
-        case socket.gaierror():
-            return Trouble("its name is not known here", "mend the name, or the name service of this machine")
-        case ConnectionRefusedError():
-            return Trouble("nothing listens there", "start the broker, or mend the address")
-        case ssl.SSLCertVerificationError():
-            return Trouble(
-                f"its certificate is not trusted: {error.verify_message}",
-                "name the authority that signed it in ssl_cafile, and the broker as its certificate does",
-            )
-        case ssl.SSLError():
-            return Trouble(
-                f"TLS does not come about: {error.reason or describe(error)}",
-                f"security_protocol is {protocol}: set what this listener speaks",
-            )
-        case errors.AuthenticationFailedError() | errors.SaslAuthenticationFailed():
-            return Trouble(f"credentials are refused: {describe(error)}", "mend sasl_username and sasl_password")
-        case errors.UnsupportedSaslMechanismError() | errors.IllegalSaslStateError():
-            return Trouble(f"it does not take these credentials: {describe(error)}", "mend sasl_mechanism")
-        case TimeoutError():
-            return Trouble("it does not answer", "look for a firewall in between, and whether the broker is alive")
-        case NotImplementedError() | errors.IncompatibleBrokerVersion():
-            return Trouble("it is older than Kafka 2.3", "upgrade it")
-        case errors.KafkaConnectionError() | ConnectionError():
-            return Trouble(
-                "it hangs up", f"security_protocol is {protocol}: set what this listener speaks, and is it Kafka?"
-            )
-        case _:
-            return Trouble(describe(error), "look into the broker's log")
+    what, mend = next((words for kinds, *words in _TROUBLES if isinstance(error, kinds)), _UNKNOWN)
+    detail = getattr(error, "verify_message", None) or getattr(error, "reason", None) or describe(error)
+    return Trouble(what.format(detail), mend.format(settings.security_protocol))
+
+
+# The more special kind of error first.
+_TROUBLES: tuple[tuple[Any, str, str], ...] = (
+    (socket.gaierror, "its name is not known here", "mend the name, or the name service of this machine"),
+    (ConnectionRefusedError, "nothing listens there", "start the broker, or mend the address"),
+    (
+        ssl.SSLCertVerificationError,
+        "its certificate is not trusted: {}",
+        "name the authority that signed it in ssl_cafile, and the broker as its certificate does",
+    ),
+    (ssl.SSLError, "TLS does not come about: {}", "security_protocol is {}: set what this listener speaks"),
+    (
+        (errors.AuthenticationFailedError, errors.SaslAuthenticationFailed),
+        "credentials are refused: {}",
+        "mend sasl_username and sasl_password",
+    ),
+    (
+        (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError),
+        "it does not take such credentials: {}",
+        "mend sasl_mechanism",
+    ),
+    (TimeoutError, "it does not answer", "look for a firewall in between, and whether the broker is alive"),
+    ((NotImplementedError, errors.IncompatibleBrokerVersion), "it is older than Kafka 2.3", "upgrade it"),
+    (
+        (errors.KafkaConnectionError, ConnectionError),
+        "it hangs up",
+        "security_protocol is {}: set what this listener speaks, and see whether it is Kafka",
+    ),
+)
+_UNKNOWN = ("it cannot be used: {}", "look into the log of the broker")

@@ -34,8 +34,8 @@ class Backlog:
     future_ms: int
 
 
-async def backlog(settings: Settings, partitions: int) -> Backlog:
-    """Look at what the group has before it.
+async def backlog(settings: Settings, partitions: int, *, has_groups: bool) -> Backlog:
+    """Look at what the group has before it: all there is, where no group has done anything.
 
     Raises:
         KafkaError, TimeoutError, CannotConnect: It cannot be read.
@@ -46,7 +46,9 @@ async def backlog(settings: Settings, partitions: int) -> Backlog:
     def make() -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
             **options,
-            group_id=settings.group_id,  # by whose name offsets are asked; with `assign`, nothing is joined
+            group_id=settings.group_id
+            if has_groups
+            else None,  # by whose name offsets are asked; with `assign`, nothing is joined
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=1_024,  # the first batch is told whatever its size, and one is enough
@@ -57,14 +59,14 @@ async def backlog(settings: Settings, partitions: int) -> Backlog:
     consumer = await start_client(make, timeout_ms=ANSWER_TIMEOUT_MS)
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_S):
-            return await _look(consumer, places)
+            return await _look(consumer, places, has_groups=has_groups)
     finally:
         await stop_client(consumer, timeout_s=STOP_TIMEOUT_S)
 
 
-async def _look(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> Backlog:
+async def _look(consumer: AIOKafkaConsumer, places: list[TopicPartition], *, has_groups: bool) -> Backlog:
     starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    committed = {place: await consumer.committed(place) for place in places}
+    committed = {place: await consumer.committed(place) if has_groups else None for place in places}
     begins = {place: max(starts[place], committed[place] or 0) for place in places}
     behind = [place for place in places if begins[place] < ends[place]]
     now_ms = int(time.time() * 1000)

@@ -65,6 +65,7 @@ class Cluster:
     has_groups: bool = True
     is_kafka_4: bool = True
 
+
 async def survey(settings: Settings) -> Cluster:
     """Look at the cluster that *settings* name. What cannot be used or seen is part of the answer, never an error."""
     names = [settings.request_topic, settings.result_topic, settings.dead_letter_topic, GROUPS_TOPIC]

@@ -69,7 +69,7 @@ class MetadataRequest(Request[MetadataRequest_v8]):  # type: ignore[misc]
 
     def build(self, request_struct_class: type[MetadataRequest_v8]) -> Any:
         """The request as it is sent."""
-        return request_struct_class(self._topics, False, False, True)  # noqa: FBT003 - in the schema's order
+        return request_struct_class(self._topics, False, False, True)
 
 
 def operations(bits: int) -> frozenset[str] | None:
