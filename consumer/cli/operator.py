@@ -37,3 +37,46 @@ def check(
     from consumer.commands.check.command import check as check_command
 
     raise typer.Exit(complete(check_command(loaded.settings, grace_period_s=grace_period, as_json=as_json)))
+
+
+@commands.command(epilog=EXIT_CODES)
+def bench(
+    *,
+    lists: Annotated[int, typer.Option(min=0, max=100_000, help="Lists in a batch.")] = 4,
+    integers: Annotated[int, typer.Option(min=0, max=100_000, help="Integers in each of them.")] = 25,
+    seconds: Annotated[float, typer.Option(min=0.5, max=600, help="For each measurement.")] = 5,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, help="Batches a second that you will have; what they need is suggested.", show_default=False
+        ),
+    ] = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Partitions of its topics, on brokers of yours.")
+    ] = 4,
+    replication: Annotated[int, typer.Option(min=1, max=100, help="Copies of each partition, likewise.")] = 1,
+    as_json: Json = False,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    bootstrap_servers: BootstrapServers = None,
+) -> None:
+    """Measure what an instance does here: its rate when saturated, its latency at half of it, and what to set.
+
+    With --bootstrap-servers on these brokers, which it keeps busy; its topics are its own, and removed at the end.
+    Otherwise on an embedded broker, whatever the settings say.
+    """
+    loaded = load(config, assignments, bootstrap_servers=bootstrap_servers)
+    log_to_stderr(loaded)
+    from consumer.commands.bench.command import Plan
+    from consumer.commands.bench.command import bench as bench_command
+    from consumer.commands.bench.figures import Shape
+
+    plan = Plan(
+        shape=Shape(lists, integers),
+        seconds=seconds,
+        embedded=bootstrap_servers is None,
+        partitions=partitions,
+        replication=replication,
+        target=target,
+    )
+    complete(bench_command(loaded.settings, plan, as_json=as_json))

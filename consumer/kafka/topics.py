@@ -1,4 +1,4 @@
-"""Creating the topics of an instance."""
+"""Creating the topics of an instance, and removing those that were for a moment."""
 
 import asyncio
 import time
@@ -51,6 +51,23 @@ async def create_topics(settings: Settings, *, partitions: int, replication: int
         raise CannotConnect(f"topics cannot be created: {describe(error)}") from error
     finally:
         await admin.close()
+
+
+async def delete_topics(settings: Settings, *topics: str) -> None:
+    """Remove *topics* with all that is in them.
+
+    Raises:
+        CannotConnect: the brokers cannot be reached, or refuse to remove a topic.
+    """
+    admin = await _connect(settings)
+    try:
+        response = await admin.delete_topics(list(topics))
+    except (KafkaError, OSError) as error:
+        raise CannotConnect(f"topics {', '.join(topics)} are left behind: {describe(error)}") from error
+    finally:
+        await admin.close()
+    if left := [f"{name} ({for_code(code).__name__})" for name, code in response.topic_error_codes if code]:
+        raise CannotConnect(f"topics are left behind: {', '.join(left)}")
 
 
 async def _existing(admin: AIOKafkaAdminClient, outcomes: list[tuple[str, int, str | None]]) -> dict[str, int]:

@@ -1,23 +1,22 @@
 """`batchsum check` with real brokers, as they are and as they should not be."""
 
 import asyncio
+import io
 import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from config.settings import Settings
+from consumer.commands.check.command import check
 from tests.support.brokers import ApacheKafka, Broker, BrokerError, Topics, fresh_topics
 from tests.support.brokers.jars import kafka_jars
 from tests.support.brokers.node import java
@@ -35,18 +34,21 @@ DAY_MS = 24 * 60 * 60 * 1000
 SERVERS = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}
 
 
-def checked(broker: Broker, topics: Topics, *arguments: str, **settings: str) -> tuple[int, list[dict[str, str]]]:
+async def checked(
+    broker: Broker, topics: Topics, *, grace_period_s: float | None = None, **others: object
+) -> tuple[int, list[dict[str, str]]]:
     """The exit code, and what is found but for notes."""
-    given = {"bootstrap_servers": broker.bootstrap_servers, **topics._asdict(), "workers": "1", **settings}
-    ended = CommandLine(**given)("check", "--json", *arguments)
-    found = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert all(finding.keys() == {"severity", "subject", "what", "mend"} for finding in found), ended.stderr
-    return ended.returncode, [finding for finding in found if finding["severity"] != "note"]
+    given = {"bootstrap_servers": broker.bootstrap_servers, **topics._asdict(), "workers": 1}
+    with redirect_stdout(io.StringIO()) as printed:
+        code = await check(Settings.model_validate(given | others), grace_period_s=grace_period_s, as_json=True)
+    found = [json.loads(line) for line in printed.getvalue().splitlines()]
+    assert all(finding.keys() == {"severity", "subject", "what", "mend"} for finding in found)
+    return code, [finding for finding in found if finding["severity"] != "note"]
 
 
-def test_a_cluster_as_it_should_be_has_nothing_but_notes(broker: Broker, topics: Topics) -> None:
-    assert checked(broker, topics, "--grace-period", "60") == (0, [])
-    assert checked(broker, topics, delivery="exactly_once") == (0, [])
+async def test_a_cluster_as_it_should_be_has_nothing_but_notes(broker: Broker, topics: Topics) -> None:
+    assert await checked(broker, topics, grace_period_s=60) == (0, [])
+    assert await checked(broker, topics, delivery="exactly_once") == (0, [])
 
 
 def test_people_are_told_line_by_line_with_the_worst_first(broker: Broker, topics: Topics) -> None:
@@ -61,9 +63,9 @@ def test_people_are_told_line_by_line_with_the_worst_first(broker: Broker, topic
     assert ended.stderr.startswith("1 error, 1 warning, ")
 
 
-def test_topics_that_are_missing_are_told_and_not_made(broker: Broker, topics: Topics) -> None:
+async def test_topics_that_are_missing_are_told_and_not_made(broker: Broker, topics: Topics) -> None:
     missing = Topics(*(f"{name}-missing" for name in topics))
-    code, found = checked(broker, missing)
+    code, found = await checked(broker, missing)
     assert code == 9
     assert [finding["subject"] for finding in found] == [f"topic {name}" for name in missing[:3]]
     there = administrator(broker.bootstrap_servers).list_topics(timeout=TIMEOUT_S).topics
@@ -80,20 +82,20 @@ def test_topics_that_are_missing_are_told_and_not_made(broker: Broker, topics: T
         ({"message_timestamp_before_max_ms": "1000"}, 9, "message.timestamp.before.max.ms"),
     ],
 )
-def test_a_dead_letter_topic_that_would_not_keep_dead_letters_is_told(
+async def test_a_dead_letter_topic_that_would_not_keep_dead_letters_is_told(
     broker: Broker, topics: Topics, configuration: dict[str, str], code: int, says: str
 ) -> None:
     other = f"{topics.dead_letter_topic}-other"
-    broker.create_topic(other, **({"max_message_bytes": "1200000"} | configuration))
-    ended, (finding,) = checked(broker, topics._replace(dead_letter_topic=other))
+    broker.create_topic(other, partitions=4, **({"max_message_bytes": "1200000"} | configuration))
+    ended, (finding,) = await checked(broker, topics._replace(dead_letter_topic=other))
     assert ended == code
     assert finding["subject"] == f"topic {other}"
     assert says in finding["mend"]
 
 
-def test_fewer_result_partitions_than_request_partitions_are_told(broker: Broker, topics: Topics) -> None:
+async def test_fewer_result_partitions_than_request_partitions_are_told(broker: Broker, topics: Topics) -> None:
     fewer = fresh_topics(broker, partitions=2).result_topic
-    code, (finding,) = checked(broker, topics._replace(result_topic=fewer))
+    code, (finding,) = await checked(broker, topics._replace(result_topic=fewer))
     assert (code, finding["subject"]) == (10, f"topic {fewer}")
     assert finding["what"].startswith("has 2 partitions and the requests have 4")
 
@@ -101,19 +103,19 @@ def test_fewer_result_partitions_than_request_partitions_are_told(broker: Broker
 @pytest.mark.parametrize(
     ("settings", "subject"),
     [
-        ({"session_timeout_ms": "5000", "heartbeat_interval_ms": "1000"}, "session_timeout_ms"),
+        ({"session_timeout_ms": 5_000, "heartbeat_interval_ms": 1_000}, "session_timeout_ms"),
         ({"heartbeat_file": "/nowhere/alive"}, "heartbeat_file"),
     ],
 )
-def test_settings_that_this_broker_and_machine_contradict_are_errors(
-    broker: Broker, topics: Topics, settings: dict[str, str], subject: str
+async def test_settings_that_this_broker_and_machine_contradict_are_errors(
+    broker: Broker, topics: Topics, settings: dict[str, Any], subject: str
 ) -> None:
-    code, (finding,) = checked(broker, topics, **settings)
+    code, (finding,) = await checked(broker, topics, **settings)
     assert (code, finding["severity"], finding["subject"]) == (9, "error", subject)
 
 
-def test_more_workers_than_cpus_are_a_warning(broker: Broker, topics: Topics) -> None:
-    code, found = checked(broker, topics, workers="1024")
+async def test_more_workers_than_cpus_are_a_warning(broker: Broker, topics: Topics) -> None:
+    code, found = await checked(broker, topics, workers=1_024)
     assert code == 10
     assert {finding["subject"] for finding in found} >= {"workers"}
 
@@ -124,9 +126,9 @@ def write(broker: Broker, topic: str, *, timestamp_ms: int) -> None:
     assert not producer.flush(TIMEOUT_S)
 
 
-def test_what_waits_for_most_of_the_retention_is_told(broker: Broker, topics: Topics) -> None:
+async def test_what_waits_for_most_of_the_retention_is_told(broker: Broker, topics: Topics) -> None:
     write(broker, topics.request_topic, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)  # of seven, by default
-    code, (finding,) = checked(broker, topics)
+    code, (finding,) = await checked(broker, topics)
     assert (code, finding["subject"]) == (9, f"group {topics.group_id}")
     assert finding["what"].startswith("1 requests wait, the oldest for 5184")
 
@@ -134,22 +136,23 @@ def test_what_waits_for_most_of_the_retention_is_told(broker: Broker, topics: To
 async def test_what_is_done_does_not_wait(broker: Broker, topics: Topics) -> None:
     write(broker, topics.request_topic, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)
     await commit(broker, topics, 1)
-    assert await asyncio.to_thread(checked, broker, topics) == (0, [])
+    assert await checked(broker, topics) == (0, [])
 
 
 async def test_requests_that_were_deleted_unread_are_told(broker: Broker, topics: Topics) -> None:
     await produce(broker, topics.request_topic, [b"{}"] * 5)
     await commit(broker, topics, 1)
     place = TopicPartition(topics.request_topic, 0, 4)
-    administrator(broker.bootstrap_servers).delete_records([place])[place].result(TIMEOUT_S)
-    code, (finding,) = await asyncio.to_thread(checked, broker, topics)
+    admin: AdminClient = administrator(broker.bootstrap_servers)
+    await asyncio.wrap_future(admin.delete_records([place])[place])
+    code, (finding,) = await checked(broker, topics)
     assert (code, finding["severity"]) == (9, "error")
     assert finding["what"].startswith("3 requests were deleted before they were read")
 
 
-def test_a_clock_that_is_ahead_is_told(broker: Broker, topics: Topics) -> None:
+async def test_a_clock_that_is_ahead_is_told(broker: Broker, topics: Topics) -> None:
     write(broker, topics.request_topic, timestamp_ms=int(time.time() * 1000) + 600_000)
-    code, (finding,) = checked(broker, topics)
+    code, (finding,) = await checked(broker, topics)
     assert (code, finding["subject"]) == (10, "clock")
 
 
@@ -162,7 +165,7 @@ async def test_an_instance_that_runs_is_not_disturbed(broker: Broker, topics: To
         await produce(broker, topics.request_topic, [batch])
         await wait_until(lambda: service.report.batches == 1)
         rebalances = service.source.rebalances
-        assert await asyncio.to_thread(checked, broker, topics, delivery=delivery) == (0, [])
+        assert await checked(broker, topics, delivery=delivery) == (0, [])
         await produce(broker, topics.request_topic, [batch])
         await wait_until(lambda: service.report.batches == 2)
         assert service.source.rebalances == rebalances
@@ -185,21 +188,21 @@ def nowhere(address: str) -> Any:
 UNKNOWN = Topics("requests", "results", "letters", "group")
 
 
-def test_brokers_that_cannot_be_used_are_told_one_by_one_with_the_reason() -> None:
+async def test_brokers_that_cannot_be_used_are_told_one_by_one_with_the_reason() -> None:
     servers = nowhere(f"{HOST}:{free_port()},nowhere.invalid:9092")
-    code, found = checked(servers, UNKNOWN, connect_timeout_ms="5000")
+    code, found = await checked(servers, UNKNOWN, connect_timeout_ms=5_000)
     assert code == 9
     assert [finding["what"] for finding in found] == ["nothing listens there", "its name is not known here"]
 
 
-def test_a_broker_that_does_not_answer_is_told() -> None:
+async def test_a_broker_that_does_not_answer_is_told() -> None:
     with socket.create_server((HOST, 0)) as silent:
-        code, (finding,) = checked(nowhere(f"{HOST}:{silent.getsockname()[1]}"), UNKNOWN, connect_timeout_ms="500")
+        code, (finding,) = await checked(nowhere(f"{HOST}:{silent.getsockname()[1]}"), UNKNOWN, connect_timeout_ms=500)
     assert (code, finding["what"]) == (9, "it does not answer")
 
 
-def test_tls_where_none_is_spoken_is_told(broker: Broker) -> None:
-    code, (finding,) = checked(broker, UNKNOWN, security_protocol="SSL")
+async def test_tls_where_none_is_spoken_is_told(broker: Broker) -> None:
+    code, (finding,) = await checked(broker, UNKNOWN, security_protocol="SSL")
     assert code == 9
     assert "security_protocol is SSL: set what this listener speaks" in finding["mend"]
 
@@ -234,9 +237,9 @@ def allow(broker: Broker, kind: ResourceType, name: str, operation: AclOperation
     admin.create_acls([binding])[binding].result(TIMEOUT_S)
 
 
-def test_each_permission_that_is_missing_is_told(guarded: ApacheKafka) -> None:
+async def test_each_permission_that_is_missing_is_told(guarded: ApacheKafka) -> None:
     topics = fresh_topics(guarded)
-    assert checked(guarded, topics, delivery="exactly_once") == (0, [])
+    assert await checked(guarded, topics, delivery="exactly_once") == (0, [])
     for name in (topics.result_topic, topics.dead_letter_topic):
         allow(guarded, ResourceType.TOPIC, name, AclOperation.DESCRIBE)
     reserve(guarded, ResourceType.TOPIC, topics.request_topic, AclOperation.READ)
@@ -244,7 +247,7 @@ def test_each_permission_that_is_missing_is_told(guarded: ApacheKafka) -> None:
     transactional_id = f"{topics.group_id}-{topics.result_topic}-2"
     reserve(guarded, ResourceType.TRANSACTIONAL_ID, transactional_id, AclOperation.WRITE)
 
-    code, found = checked(guarded, topics, delivery="exactly_once")
+    code, found = await checked(guarded, topics, delivery="exactly_once")
     assert code == 9
     told = {finding["subject"]: finding["what"] for finding in found}
     assert told[f"topic {topics.request_topic}"] == "is not there, or may not be described"
@@ -253,12 +256,12 @@ def test_each_permission_that_is_missing_is_told(guarded: ApacheKafka) -> None:
     assert told[f"group {topics.group_id}"].startswith("Read is not allowed: ")
 
 
-def test_a_transactional_id_that_may_not_be_used_is_told(guarded: ApacheKafka) -> None:
+async def test_a_transactional_id_that_may_not_be_used_is_told(guarded: ApacheKafka) -> None:
     topics = fresh_topics(guarded)
     reserved = f"{topics.group_id}-{topics.request_topic}-2"
     reserve(guarded, ResourceType.TRANSACTIONAL_ID, reserved, AclOperation.WRITE)
-    assert checked(guarded, topics) == (0, [])
-    code, (finding,) = checked(guarded, topics, delivery="exactly_once")
+    assert await checked(guarded, topics) == (0, [])
+    code, (finding,) = await checked(guarded, topics, delivery="exactly_once")
     assert (code, finding["subject"]) == (9, f"transactional ids {topics.group_id}-{topics.request_topic}-*")
     assert finding["what"].startswith("Write is not allowed for 1 partitions")
 

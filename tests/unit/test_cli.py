@@ -15,7 +15,7 @@ from config.settings import Settings
 from consumer import failures
 from consumer.cli import app
 
-COMMANDS = (["run"], ["demo"], ["submit"], ["results"], ["topics", "create"], ["config"])
+COMMANDS = (["run"], ["demo"], ["submit"], ["results"], ["topics", "create"], ["config"], ["check"], ["bench"])
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_help_tells_every_exit_code_there_is(command: list[str]) -> None:
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     kinds: list[type[failures.Failure]] = [failures.Failure, *failures.Failure.__subclasses__()]
-    for code in {0, 2, 8, 130} | {kind.exit_code for kind in kinds}:
+    for code in {0, 2, 8, 9, 10, 130} | {kind.exit_code for kind in kinds}:
         assert f" {code} " in text.partition("Exit codes:")[2]
 
 
@@ -110,6 +110,10 @@ def test_a_value_may_contain_an_equals_sign() -> None:
         ["results", "--from", "latest"],
         ["results", "--from", "yesterday"],
         ["topics", "create", "--partitions", "0"],
+        ["check", "--grace-period", "-1"],
+        ["bench", "--seconds", "0"],
+        ["bench", "--lists", "-1"],
+        ["bench", "--target", "0"],
         ["frobnicate"],
     ],
 )

@@ -1,0 +1,158 @@
+"""Load on an instance, as its callers would make it: from a process of its own, so that it takes no turn of the loop."""
+
+import asyncio
+import itertools
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from multiprocessing.sharedctypes import Synchronized
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from config.settings import Settings
+from consumer.failures import CannotConnect
+from consumer.kafka.client import connection_options, describe, start_client, stop_client
+from consumer.kafka.messages import Message
+from consumer.kafka.publisher import Turns, make_producer, send
+
+BURST_BYTES_MAX = 256 * 1024
+BURST_BATCHES_MAX = 1_000
+FULL_PAUSE_S = 0.002
+TICK_S = 0.005
+POLL_TIMEOUT_MS = 200
+STRAGGLERS_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 5.0
+
+ENOUGH = -1
+
+_answered: "Synchronized[int]"
+
+
+def prepare(answered: "Synchronized[int]") -> None:
+    """Get a process ready to make load: *answered* is how many requests have been by now, or `ENOUGH`."""
+    global _answered  # noqa: PLW0603 - what processes share can be handed over at their start alone
+    _answered = answered
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that waits for this one
+
+
+def flood(settings: Settings, values: Sequence[bytes], *, waiting_max: int, seconds_max: float) -> None:
+    """Send *values* over and over, so that at most *waiting_max* wait for their answers, until it is enough.
+
+    Raises:
+        CannotConnect: They cannot be sent.
+    """
+    asyncio.run(_flood(settings, values, waiting_max=waiting_max, seconds_max=seconds_max))
+
+
+def pace(
+    settings: Settings, values: Sequence[bytes], *, batches_per_s: float, warm_up_s: float, seconds: float
+) -> list[float]:
+    """Send *values* at a steady rate, and return the seconds until each answer, but for those to the warm-up.
+
+    They are counted from when a request was due, whenever it was sent: a stall is not hidden by what waits behind it.
+
+    Raises:
+        CannotConnect: They cannot be sent, or their answers not be read.
+    """
+    return asyncio.run(_pace(settings, values, batches_per_s, warm_up_s, seconds))
+
+
+async def _flood(settings: Settings, values: Sequence[bytes], *, waiting_max: int, seconds_max: float) -> None:
+    burst = _burst(values)
+    deadline = time.monotonic() + seconds_max
+    numbers = itertools.count(len(burst), len(burst))
+    turns = Turns(asyncio.Lock)
+
+    async def fill(producer: AIOKafkaProducer, partition: int) -> None:
+        sent = 0
+        while (answered := _answered.value) != ENOUGH and time.monotonic() < deadline:
+            if sent - answered > waiting_max:
+                await asyncio.sleep(FULL_PAUSE_S)
+            else:
+                sent = next(numbers)
+                await send(producer, settings.request_topic, partition, burst, turns)
+
+    async with _producer(settings) as producer:
+        partitions = await producer.partitions_for(settings.request_topic)
+        await asyncio.gather(*(fill(producer, partition) for partition in partitions))
+
+
+async def _pace(
+    settings: Settings, values: Sequence[bytes], batches_per_s: float, warm_up_s: float, seconds: float
+) -> list[float]:
+    batches, latencies_s = int(batches_per_s * (warm_up_s + seconds)), []
+    endless = itertools.cycle(values)
+    turns = Turns(asyncio.Lock)
+    async with _reader(settings) as reader, _producer(settings) as producer, asyncio.TaskGroup() as sending:
+        partitions = len(await producer.partitions_for(settings.request_topic))
+        since, sent, answered = time.monotonic(), 0, 0
+
+        async def tick() -> None:
+            nonlocal sent
+            for number in itertools.count(1):
+                await asyncio.sleep(since + number * TICK_S - time.monotonic())
+                due = min(batches, int(batches_per_s * number * TICK_S))
+                burst = [_stamped(next(endless), since + (sent + place) / batches_per_s) for place in range(due - sent)]
+                if burst:
+                    sending.create_task(send(producer, settings.request_topic, number % partitions, burst, turns))
+                sent = due
+                if sent == batches:
+                    return
+
+        sending.create_task(tick())
+        deadline = since + warm_up_s + seconds + STRAGGLERS_TIMEOUT_S
+        while answered < batches and time.monotonic() < deadline:
+            fetched = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS)
+            now = time.monotonic()
+            for records in fetched.values():
+                answered += len(records)
+                dues = [int.from_bytes(record.key) / 1e9 for record in records]
+                latencies_s += [now - due for due in dues if due >= since + warm_up_s]
+    return latencies_s
+
+
+def _stamped(value: bytes, due: float) -> Message:
+    """A request that carries when it was due as its key, which its answer will have too."""
+    return int(due * 1e9).to_bytes(8), value, [], None
+
+
+def _burst(values: Sequence[bytes]) -> list[Message]:
+    """As many of *values* as are sent together, again from the first where there are fewer."""
+    size = max(1, len(values[0]))
+    count = max(1, min(BURST_BATCHES_MAX, BURST_BYTES_MAX // size))
+    return [(None, value, [], None) for value in itertools.islice(itertools.cycle(values), count)]
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = await start_client(lambda: make_producer(settings), timeout_ms=settings.connect_timeout_ms)
+    try:
+        yield producer
+    except* (KafkaError, TimeoutError) as errors:
+        raise CannotConnect(f"requests cannot be sent: {describe(errors.exceptions[0])}") from errors
+    finally:
+        await stop_client(producer, timeout_s=STOP_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader of the answers to come."""
+
+    def make() -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            settings.result_topic,
+            **connection_options(settings),
+            group_id=None,
+            auto_offset_reset="latest",
+            isolation_level="read_committed",
+        )
+
+    reader = await start_client(make, timeout_ms=settings.connect_timeout_ms)
+    try:
+        for partition in reader.assignment():
+            await reader.position(partition)  # asks where to begin now, rather than at the first read
+        yield reader
+    finally:
+        await stop_client(reader, timeout_s=STOP_TIMEOUT_S)
