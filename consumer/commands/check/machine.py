@@ -69,6 +69,14 @@ def machine(settings: Settings, cluster: Cluster, here: Machine) -> Iterator[Fin
 
 
 def _memory(settings: Settings, cluster: Cluster, here: Machine, workers: int) -> Iterator[Finding]:
+    largest = WORKER_BYTES + PARSED_BYTES_PER_BYTE * _largest(settings, cluster)
+    if 0 < settings.worker_memory_bytes_max < largest:
+        yield warning(
+            "worker_memory_bytes_max",
+            f"is {settings.worker_memory_bytes_max}, and the largest request that its topic takes may need {largest}: it would be"
+            " a dead letter, out_of_memory",
+            f"raise it to {largest}, or lower max.message.bytes of the request topic",
+        )
     if here.memory_bytes is None:
         return
     parent, worker = memory_bounds(settings, cluster)
@@ -96,7 +104,7 @@ def memory_bounds(settings: Settings, cluster: Cluster) -> tuple[int, int]:
     """
     requests = cluster.topics.get(settings.request_topic)
     partitions = len(requests.partitions) if requests else 0
-    record = (requests.number("max.message.bytes") if requests else None) or 0
+    record = _largest(settings, cluster)
     chunk = max(settings.chunk_bytes_max, record)
     ahead = max(settings.partition_fetch_bytes_max, record)
     parent = (
@@ -106,6 +114,12 @@ def memory_bounds(settings: Settings, cluster: Cluster) -> tuple[int, int]:
     )
     worker = WORKER_BYTES + PARSED_BYTES_PER_BYTE * chunk
     return parent, min(worker, settings.worker_memory_bytes_max or worker)
+
+
+def _largest(settings: Settings, cluster: Cluster) -> int:
+    """The largest request that its topic takes; 0 if that cannot be known."""
+    requests = cluster.topics.get(settings.request_topic)
+    return (requests.number("max.message.bytes") if requests else None) or 0
 
 
 def files_needed(settings: Settings, cluster: Cluster, workers: int) -> int:

@@ -250,6 +250,12 @@ def test_the_bound_of_memory_is_what_the_guarantees_say() -> None:
     assert worker == 50 * MIB
 
 
+def test_a_worker_without_the_memory_for_the_largest_request_is_a_warning() -> None:
+    small = Settings(workers=1, worker_memory_bytes_max=50 * MIB)
+    assert told(machine(small, cluster(), HERE)) == [(Severity.WARNING, "worker_memory_bytes_max")]
+    assert told(machine(Settings(worker_memory_bytes_max=1_024 * MIB), cluster(), HERE)) == []
+
+
 def test_each_partition_has_connections_of_its_own_with_exactly_once() -> None:
     once = files_needed(Settings(delivery="exactly_once"), cluster(), workers=2)
     assert once == files_needed(SETTINGS, cluster(), workers=2) + 4 * (3 + 1)
