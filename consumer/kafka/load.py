@@ -83,34 +83,62 @@ async def _pace(
     settings: Settings, values: Sequence[bytes], batches_per_s: float, warm_up_s: float, seconds: float
 ) -> list[float]:
     batches, latencies_s = int(batches_per_s * (warm_up_s + seconds)), []
-    endless = itertools.cycle(values)
-    turns = Turns(asyncio.Lock)
-    async with _reader(settings) as reader, _producer(settings) as producer, asyncio.TaskGroup() as sending:
-        partitions = len(await producer.partitions_for(settings.request_topic))
-        since, sent, answered = time.monotonic(), 0, 0
-
-        async def tick() -> None:
-            nonlocal sent
-            for number in itertools.count(1):
-                await asyncio.sleep(since + number * TICK_S - time.monotonic())
-                due = min(batches, int(batches_per_s * number * TICK_S))
-                burst = [_stamped(next(endless), since + (sent + place) / batches_per_s) for place in range(due - sent)]
-                if burst:
-                    sending.create_task(send(producer, settings.request_topic, number % partitions, burst, turns))
-                sent = due
-                if sent == batches:
-                    return
-
-        sending.create_task(tick())
+    async with _reader(settings) as reader, _producer(settings) as producer:
+        await _meet(settings, reader, producer, values[0])
+        since, answered = time.monotonic(), 0
         deadline = since + warm_up_s + seconds + STRAGGLERS_TIMEOUT_S
-        while answered < batches and time.monotonic() < deadline:
-            fetched = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS)
-            now = time.monotonic()
-            for records in fetched.values():
-                answered += len(records)
-                dues = [int.from_bytes(record.key) / 1e9 for record in records]
-                latencies_s += [now - due for due in dues if due >= since + warm_up_s]
+        sending = asyncio.create_task(
+            _tick(settings, producer, values, batches=batches, batches_per_s=batches_per_s, since=since)
+        )
+        try:
+            while answered < batches and time.monotonic() < deadline:
+                fetched = await reader.getmany(timeout_ms=POLL_TIMEOUT_MS)
+                now = time.monotonic()
+                for records in fetched.values():
+                    answered += len(records)
+                    dues = [int.from_bytes(record.key) / 1e9 for record in records]
+                    latencies_s += [now - due for due in dues if due >= since + warm_up_s]
+                if sending.done():
+                    sending.result()
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
     return latencies_s
+
+
+async def _meet(settings: Settings, reader: AIOKafkaConsumer, producer: AIOKafkaProducer, value: bytes) -> None:
+    """Have one request of each partition answered, so that what is done once in a life is done before the clock runs."""
+    partitions = await producer.partitions_for(settings.request_topic)
+    turns = Turns(asyncio.Lock)
+    for partition in partitions:
+        await send(producer, settings.request_topic, partition, [_stamped(value, due=0)], turns)
+    waiting, deadline = len(partitions), time.monotonic() + STRAGGLERS_TIMEOUT_S
+    while waiting > 0 and time.monotonic() < deadline:
+        waiting -= sum(map(len, (await reader.getmany(timeout_ms=POLL_TIMEOUT_MS)).values()))
+
+
+async def _tick(
+    settings: Settings,
+    producer: AIOKafkaProducer,
+    values: Sequence[bytes],
+    *,
+    batches: int,
+    batches_per_s: float,
+    since: float,
+) -> None:
+    """Every few milliseconds, send to one partition after the other what is due by then, whatever became of the last."""
+    partitions = len(await producer.partitions_for(settings.request_topic))
+    endless, turns, sent = itertools.cycle(values), Turns(asyncio.Lock), 0
+    async with asyncio.TaskGroup() as sending:
+        for tick in itertools.count(1):
+            await asyncio.sleep(since + tick * TICK_S - time.monotonic())
+            due = min(batches, int(batches_per_s * tick * TICK_S))
+            burst = [_stamped(next(endless), since + number / batches_per_s) for number in range(sent, due)]
+            if burst:
+                sending.create_task(send(producer, settings.request_topic, tick % partitions, burst, turns))
+            sent = due
+            if sent == batches:
+                return
 
 
 def _stamped(value: bytes, due: float) -> Message:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -15,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from config.logging import configure
 from config.settings import Settings
 from consumer.commands.check.command import check
 from tests.support.brokers import ApacheKafka, Broker, BrokerError, Topics, fresh_topics
@@ -39,8 +41,10 @@ async def checked(
 ) -> tuple[int, list[dict[str, str]]]:
     """The exit code, and what is found but for notes."""
     given = {"bootstrap_servers": broker.bootstrap_servers, **topics._asdict(), "workers": 1}
+    settings = Settings.model_validate(given | others)
+    configure(settings, sys.stderr)
     with redirect_stdout(io.StringIO()) as printed:
-        code = await check(Settings.model_validate(given | others), grace_period_s=grace_period_s, as_json=True)
+        code = await check(settings, grace_period_s=grace_period_s, as_json=True)
     found = [json.loads(line) for line in printed.getvalue().splitlines()]
     assert all(finding.keys() == {"severity", "subject", "what", "mend"} for finding in found)
     return code, [finding for finding in found if finding["severity"] != "note"]
