@@ -45,13 +45,16 @@ def prepare(memory_bytes_max: int, board: Board) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     collector.settle()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     if memory_bytes_max:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
 
 
-def _die_with_parent() -> None:
-    """Nobody else would end this process: its queue stays open as long as any worker holds it, parent or not."""
+def die_with_parent() -> None:
+    """Wait for the parent's end and follow it, in a thread of this process's own.
+
+    Nobody else would end this process: its queue stays open as long as any worker holds it, parent or not.
+    """
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from consumer.failures import CannotConnect
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
 from consumer.kafka.messages import Message
 from consumer.kafka.publisher import Turns, make_producer, send
+from consumer.worker import die_with_parent
 
 BURST_BYTES_MAX = 256 * 1024
 BURST_BATCHES_MAX = 1_000
@@ -35,6 +37,7 @@ def prepare(answered: "Synchronized[int]") -> None:
     global _answered  # noqa: PLW0603 - what processes share can be handed over at their start alone
     _answered = answered
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the process that waits for this one
+    threading.Thread(target=die_with_parent, daemon=True).start()
 
 
 def flood(settings: Settings, values: Sequence[bytes], *, waiting_max: int, seconds_max: float) -> None:

@@ -1,15 +1,20 @@
 """`batchsum bench`, on a broker that others use too and on one of its own."""
 
+import asyncio
 import io
 import json
+import signal
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
+import psutil
 import pytest
+from typer.testing import CliRunner
 
 from config.logging import configure
 from config.settings import Settings
+from consumer.cli import app
 from consumer.commands.bench import measure
 from consumer.commands.bench.command import Plan, bench
 from consumer.commands.bench.figures import Shape
@@ -19,8 +24,9 @@ from tests.support.brokers.ports import HOST, free_port
 from tests.support.brokers.topics import administrator
 from tests.support.command_line import CommandLine
 from tests.support.kafka import produce, read, settings_for
+from tests.support.waiting import wait_until
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 pytestmark = pytest.mark.timeout(300)  # it measures three times, on machines that have other work too
 
@@ -41,6 +47,17 @@ async def measured(settings: Settings, *, target: float | None = None) -> dict[s
     return figures
 
 
+def own_topics(broker: Broker) -> list[str]:
+    there = administrator(broker.bootstrap_servers).list_topics(timeout=TIMEOUT_S).topics
+    return [name for name in there if name.startswith("batchsum-bench-")]
+
+
+def runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 @pytest.mark.real_broker("it takes no admin requests")
 async def test_figures_are_those_of_the_settings_it_is_given(broker: Broker, topics: Topics) -> None:
     found = await measured(settings_for(broker, topics, workers=2), target=1e9)
@@ -58,11 +75,9 @@ async def test_figures_are_those_of_the_settings_it_is_given(broker: Broker, top
 @pytest.mark.real_broker("it takes no admin requests")
 async def test_the_service_s_own_topics_are_left_alone_and_nothing_stays_behind(broker: Broker, topics: Topics) -> None:
     await produce(broker, topics.request_topic, [b"a request that waits"])
-    before = set(administrator(broker.bootstrap_servers).list_topics(timeout=TIMEOUT_S).topics)
     found = await measured(settings_for(broker, topics, delivery="exactly_once"))
     assert found["latency"]["answers"] > 0
-    after = set(administrator(broker.bootstrap_servers).list_topics(timeout=TIMEOUT_S).topics)
-    assert {name for name in after - before if not name.startswith("__")} == set()
+    assert own_topics(broker) == []
     assert [record.value() for record in await read(broker, topics.request_topic)] == [b"a request that waits"]
     assert await read(broker, topics.result_topic) == []
 
@@ -71,8 +86,31 @@ async def test_the_service_s_own_topics_are_left_alone_and_nothing_stays_behind(
 async def test_what_fails_leaves_no_topics_behind_either(broker: Broker, topics: Topics) -> None:
     with pytest.raises(WorkersFailing):
         await measured(settings_for(broker, topics, worker_start_timeout_ms=100, worker_memory_bytes_max=1))
-    after = administrator(broker.bootstrap_servers).list_topics(timeout=TIMEOUT_S).topics
-    assert [name for name in after if name.startswith("batchsum-bench-")] == []
+    assert own_topics(broker) == []
+
+
+@pytest.mark.real_broker("it takes no admin requests")
+async def test_who_interrupts_it_leaves_no_topics_behind_either(broker: Broker) -> None:
+    command_line = CommandLine(workers="1")
+    async with command_line.started("bench", "--bootstrap-servers", broker.bootstrap_servers) as measuring:
+        await wait_until(lambda: len(own_topics(broker)) == 3, timeout_s=TIMEOUT_S)
+        measuring.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(measuring.wait(), TIMEOUT_S) == 130
+    assert own_topics(broker) == []
+
+
+@pytest.mark.real_broker("it takes no admin requests")
+async def test_what_kills_it_ends_the_processes_that_made_the_load(broker: Broker) -> None:
+    command_line = CommandLine(workers="1")
+    async with command_line.started("bench", "--bootstrap-servers", broker.bootstrap_servers) as measuring:
+        family = psutil.Process(measuring.pid)
+        await wait_until(lambda: any("spawn_main" in " ".join(child.cmdline()) for child in family.children()))
+        children = family.children(recursive=True)
+        measuring.kill()
+        await wait_until(lambda: not any(map(runs, children)), timeout_s=TIMEOUT_S)
+    names = own_topics(broker)  # nobody was left to remove them
+    administrator(broker.bootstrap_servers).delete_topics(names)
+    await wait_until(lambda: own_topics(broker) == [], timeout_s=TIMEOUT_S)
 
 
 def test_brokers_that_are_not_there_are_told_in_a_line() -> None:
@@ -82,10 +120,10 @@ def test_brokers_that_are_not_there_are_told_in_a_line() -> None:
     assert "Say where by --bootstrap-servers" in line
 
 
-def test_people_are_shown_tables_and_without_brokers_those_of_an_embedded_one() -> None:
-    elsewhere = CommandLine(workers="1", bootstrap_servers=f"{HOST}:{free_port()}")
-    ended = elsewhere("bench", "--seconds", "0.5", "--lists", "1", "--integers", "2")
-    assert ended.returncode == 0, ended.stderr
+def test_without_brokers_it_measures_on_one_of_its_own_and_people_are_shown_tables() -> None:
+    quick = ["--seconds", "0.5", "--lists", "1", "--integers", "2", "--set", "workers=1"]
+    ended = CliRunner().invoke(app, ["bench", *quick, "--set", f"bootstrap_servers={HOST}:{free_port()}"])
+    assert ended.exit_code == 0, ended.stderr
     headings = [line.split("\t")[0] for line in ended.stdout.splitlines()]
     assert headings[::2] == ["workers", "batches/s", "workers"]
     assert ended.stderr.startswith("The embedded broker keeps a few MB")
