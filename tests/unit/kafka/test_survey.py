@@ -41,7 +41,7 @@ def test_addresses_are_those_of_the_settings_in_their_order() -> None:
 
 
 def test_operations_are_told_by_their_bits() -> None:
-    assert operations(1 << 3 | 1 << 8) == {"Read", "Describe"}
+    assert operations(1 << 3 | 1 << 8) == frozenset({"Read", "Describe"})
     assert operations(0) == frozenset()
     assert operations(-(1 << 31)) is None
 
