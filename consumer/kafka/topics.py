@@ -11,8 +11,9 @@ from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka.client import connection_options, describe
 
-# A request as large as brokers take by default must fit with the headers that say why it failed.
-DEAD_LETTER_BYTES_MAX = 1_048_588 + 256 * 1024
+# A request as large as brokers take by default must fit with the headers that say why it failed. And it is kept until
+# somebody deletes it: retention would count from the request's own timestamp, and could take a dead letter away at once.
+DEAD_LETTER_CONFIGS = {"max.message.bytes": str(1_048_588 + 256 * 1024), "retention.ms": "-1"}
 
 RETRY_WAIT_S = 1.0
 
@@ -41,7 +42,7 @@ async def create_topics(settings: Settings, *, partitions: int, replication: int
                 settings.dead_letter_topic,
                 partitions,
                 replication,
-                topic_configs={"max.message.bytes": str(DEAD_LETTER_BYTES_MAX)},
+                topic_configs=DEAD_LETTER_CONFIGS,
             ),
         }
         response = await admin.create_topics(list(wanted.values()))

@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined] # its public name, which it does not list
 
 from tests.support.brokers import Broker, Topics
+from tests.support.brokers.topics import administrator
 from tests.support.in_process import running_service
 from tests.support.kafka import settings_for
 
@@ -185,6 +187,18 @@ def test_topics_are_created_once_and_left_alone_after_that(broker: Broker, topic
     assert [json.loads(line) for line in second.stdout.splitlines()] == [
         {"name": name, "partitions": 3, "created": False} for name in names
     ]
+
+
+@pytest.mark.real_broker("it takes no admin requests")
+def test_dead_letters_are_kept_however_old_their_requests_are(broker: Broker, topics: Topics) -> None:
+    name = f"{topics.dead_letter_topic}-made"
+    batchsum = CommandLine(
+        bootstrap_servers=broker.bootstrap_servers, **topics._replace(dead_letter_topic=name)._asdict()
+    )
+    assert batchsum("topics", "create").returncode == 0
+    admin = administrator(broker.bootstrap_servers)
+    (described,) = admin.describe_configs([ConfigResource("topic", name)]).values()
+    assert described.result(timeout=20)["retention.ms"].value == "-1"
 
 
 @pytest.mark.real_broker("it takes no admin requests")

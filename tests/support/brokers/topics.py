@@ -10,6 +10,7 @@ from tests.support.brokers.broker import BrokerError
 from tests.support.brokers.waiting import wait_until
 
 TIMEOUT_S = 30.0
+KEPT = {"retention.ms": "-1"}  # handmade records are as old as a test wants them
 
 
 def create_topic(
@@ -25,7 +26,7 @@ def create_topic(
         name,
         num_partitions=partitions,
         replication_factor=replicas,
-        config={key.replace("_", "."): value for key, value in configs.items()},
+        config=KEPT | {key.replace("_", "."): value for key, value in configs.items()},
     )
     try:
         admin.create_topics([wanted], request_timeout=TIMEOUT_S)[name].result(timeout=TIMEOUT_S)
