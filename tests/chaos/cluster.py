@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
 
 import pytest
 from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.errors import KafkaError as AIOKafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public names, which it imports but does not list
     AclBinding,
     AclBindingFilter,
@@ -18,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    ConsumerGroupDescription,
     ResourcePatternType,
     ResourceType,
     ScramCredentialInfo,
@@ -35,6 +37,7 @@ from tests.support.brokers.waiting import wait_until
 from tests.support.proxy import Proxy
 
 ADMIN_TIMEOUT_S = 20.0
+EXPULSIONS_MAX = 5
 SCRAM_ITERATIONS = 4096
 ANYBODY, ANYWHERE = "User:ANONYMOUS", "*"
 
@@ -141,17 +144,20 @@ class ChaosKafka(ApacheKafka):
 
     def coordinator(self, group_id: str) -> int:
         """The index of the node that coordinates a group."""
-        (described,) = self.administrator.describe_consumer_groups([group_id]).values()
-        return int(described.result(timeout=ADMIN_TIMEOUT_S).coordinator.id) - 1
+        return int(self._described(group_id).coordinator.id) - 1
 
     def members(self, group_id: str) -> list[str]:
         """The ids of a group's members."""
-        (described,) = self.administrator.describe_consumer_groups([group_id]).values()
-        return [member.member_id for member in described.result(timeout=ADMIN_TIMEOUT_S).members]
+        return [member.member_id for member in self._described(group_id).members]
 
     async def expel_all(self, group_id: str) -> int:
         """Have every member of a group leave it, in its name and without its knowledge; return how many there were."""
-        members = await asyncio.to_thread(self.members, group_id)
+        for _ in range(EXPULSIONS_MAX):
+            with suppress(AIOKafkaError):  # the coordinator has moved in between
+                return await self._expel(group_id, await asyncio.to_thread(self.members, group_id))
+        raise BrokerError(f"{group_id} has no coordinator that stays")
+
+    async def _expel(self, group_id: str, members: Sequence[str]) -> int:
         client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
         try:
             await client.bootstrap()
@@ -167,6 +173,19 @@ class ChaosKafka(ApacheKafka):
         """The index of the node that leads a partition, or -2 while none does."""
         known = self.administrator.list_topics(topic, timeout=ADMIN_TIMEOUT_S).topics[topic]
         return int(known.partitions[partition].leader) - 1
+
+    def _described(self, group_id: str) -> ConsumerGroupDescription:
+        """A group, as its coordinator knows it; while that is moving there is nobody to ask, so again and again."""
+        answers: list[ConsumerGroupDescription] = []
+
+        def is_answered() -> bool:
+            (described,) = self.administrator.describe_consumer_groups([group_id]).values()
+            with suppress(KafkaException):
+                answers.append(described.result(timeout=ADMIN_TIMEOUT_S))
+            return bool(answers)
+
+        wait_until(is_answered, what=f"{group_id} has a coordinator", timeout_s=ADMIN_TIMEOUT_S)
+        return answers[0]
 
     def _alter_user(self, alteration: UserScramCredentialUpsertion | UserScramCredentialDeletion, user: str) -> None:
         done = self.administrator.alter_user_scram_credentials([alteration])

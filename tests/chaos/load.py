@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from domain.batch import Code
 from tests.support.ledger import COMPLETE, Entry, Expectation, Ledger
+from tests.support.waiting import wait_until
 
 ACKNOWLEDGED_TIMEOUT_S = 60.0
 POLL_S = 0.05
@@ -105,14 +106,12 @@ class Load:
         """Write *batches* to one partition, in order, and return when they are there.
 
         Raises:
-            AssertionError: The brokers have refused one, or not taken it in time.
+            AssertionError: The brokers have refused one.
+            TimeoutError: They have not taken it in time.
         """
         for batch in batches:
             await self._send(batch, partition)
-        async with asyncio.timeout(ACKNOWLEDGED_TIMEOUT_S):
-            while self._unacknowledged:
-                self._producer.poll(0)
-                await asyncio.sleep(0.005)
+        await wait_until(self._all_acknowledged, timeout_s=ACKNOWLEDGED_TIMEOUT_S, what="requests are acknowledged")
         assert not self._refused, self._refused
 
     async def run(self, batches: Iterator[Batch], *, partitions: int, batches_per_s: float) -> None:
@@ -126,6 +125,10 @@ class Load:
                 await self._send(next(batches), partition)
                 partition = (partition + 1) % partitions
             self._producer.poll(0)
+
+    def _all_acknowledged(self) -> bool:
+        self._producer.poll(0)
+        return not self._unacknowledged
 
     async def _send(self, batch: Batch, partition: int) -> None:
         def note(error: KafkaError | None, message: Message) -> None:

@@ -99,11 +99,10 @@ class Scene:
 
     async def flowing(self, *, within_s: float = SETTLED_TIMEOUT_S) -> None:
         """Under load: return when, in every partition, requests that were made after this call have their outcomes."""
-        async with asyncio.timeout(within_s):
-            enough = self.ledger.requests + 10 * self.partitions
-            await wait_until(lambda: self.ledger.requests >= enough, timeout_s=within_s)
-            ends = self.ledger.ends()
-            await wait_until(lambda: self.ledger.done_before(ends), timeout_s=within_s)
+        enough = self.ledger.requests + 10 * self.partitions
+        await wait_until(lambda: self.ledger.requests >= enough, timeout_s=within_s, what="requests are written")
+        ends = self.ledger.ends()
+        await wait_until(lambda: self.ledger.done_before(ends), timeout_s=within_s, what="results flow")
 
     async def settled(self, *, timeout_s: float = SETTLED_TIMEOUT_S) -> None:
         """Return when every request has its outcome, and every offset is committed.

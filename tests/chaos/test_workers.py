@@ -10,7 +10,7 @@ import pytest
 from config.units import MIB
 from tests.chaos.load import good, goods, order
 from tests.chaos.scene import Scene
-from tests.support.waiting import wait_until
+from tests.support.waiting import patience, wait_until
 
 pytestmark = pytest.mark.real_broker("it judges guarantees")
 
@@ -25,7 +25,7 @@ async def test_01_a_worker_killed_with_chunks_in_flight_costs_no_batch_anything(
     killed_at = time.monotonic()
     await instance.logged("workers replaced")
     await wait_until(lambda: len([worker for worker in instance.workers() if worker.pid != victim.pid]) >= 2)
-    assert time.monotonic() - killed_at < 5
+    assert time.monotonic() - killed_at < 5 * patience()
     await stage.settled()
     assert await instance.stopped() == 0
     assert stage.judge() == []

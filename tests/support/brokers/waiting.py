@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from tests.support.brokers.broker import BrokerError
+from tests.support.waiting import patience
 
 LOOK_AGAIN_AFTER_S = 0.05
 
@@ -12,10 +13,10 @@ def wait_until(condition: Callable[[], bool], *, what: str, timeout_s: float) ->
     """Return as soon as *condition* holds.
 
     Raises:
-        BrokerError: It did not hold within *timeout_s*.
+        BrokerError: It did not hold within *timeout_s*, with patience.
     """
-    deadline = time.monotonic() + timeout_s
+    started_at = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        if time.monotonic() > started_at + timeout_s * patience():
             raise BrokerError(f"not within {timeout_s:g} s: {what}")
         time.sleep(LOOK_AGAIN_AFTER_S)
