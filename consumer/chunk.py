@@ -3,9 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from consumer.board import Place
+from domain.batch import Outcomes
 
 
 class Record(Protocol):
@@ -65,3 +66,9 @@ class Chunk:
     def place(self) -> Place:
         """Where it stands in the log."""
         return Place(self.partition, self.first_offset, self.next_offset)
+
+class Finished(NamedTuple):
+    """A chunk that has been processed, and what came of its records."""
+
+    chunk: Chunk
+    outcomes: Outcomes

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from consumer.chunk import Chunk
+from consumer.chunk import Chunk, Finished
 from domain.batch import Outcomes
 
 START_OVER_WAIT_S = 0.5
@@ -48,8 +48,8 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Publish for it no more."""
 
-    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        """Return when every outcome is durable: a result, or a dead letter.
+    async def publish(self, run: Sequence[Finished]) -> None:
+        """Return when every outcome of these consecutive chunks is durable: a result, or a dead letter.
 
         Raises:
             StartOver: Nobody knows whether they are, or somebody else has taken the partition.
@@ -68,7 +68,7 @@ class StartOver(Exception):
 
 
 class Lane:
-    """One partition's road. Chunks are processed side by side, and published one by one, in order.
+    """One partition's road. Chunks are processed side by side, and published in order, in runs of what is finished.
 
     `chunks_max` bounds the chunks between fetch and done, and with them the lane's memory: a lane that has so many in
     flight does not fetch.
@@ -133,16 +133,17 @@ class Lane:
             in_flight.put(chunk, steps.create_task(self._work.process(chunk)))
 
     async def _deliver(self, in_flight: "InFlight") -> None:
-        async for chunk, processing in in_flight:
-            outcomes = await processing
-            chunk.times.publishing = time.monotonic()
+        async for run in in_flight:
+            for chunk, _ in run:
+                chunk.times.publishing = time.monotonic()
             # Publish first, then mark as done. The other way round, a crash in between would commit an offset past
             # records that have no outcome, and they would be lost.
-            await self._sink.publish(chunk, outcomes)
-            self._source.mark_done(chunk)
-            chunk.times.durable = time.monotonic()
-            for report in self._reports:
-                report.delivered(chunk, outcomes)
+            await self._sink.publish(run)
+            for chunk, outcomes in run:
+                self._source.mark_done(chunk)
+                chunk.times.durable = time.monotonic()
+                for report in self._reports:
+                    report.delivered(chunk, outcomes)
 
 
 class InFlight:
@@ -150,7 +151,9 @@ class InFlight:
 
     def __init__(self, chunks_max: int) -> None:
         self._room = asyncio.Semaphore(chunks_max)
-        self._queue: asyncio.Queue[tuple[Chunk, asyncio.Task[Outcomes]] | None] = asyncio.Queue()
+        self._waiting: deque[tuple[Chunk, asyncio.Task[Outcomes]]] = deque()
+        self._changed = asyncio.Event()
+        self._ended = False
         self.chunks: deque[Chunk] = deque()
 
     async def room(self) -> None:
@@ -160,15 +163,35 @@ class InFlight:
     def put(self, chunk: Chunk, processing: "asyncio.Task[Outcomes]") -> None:
         """Add a chunk behind the others."""
         self.chunks.append(chunk)
-        self._queue.put_nowait((chunk, processing))
+        self._waiting.append((chunk, processing))
+        self._changed.set()
 
     def end(self) -> None:
         """No chunk will be added any more."""
-        self._queue.put_nowait(None)
+        self._ended = True
+        self._changed.set()
 
-    async def __aiter__(self) -> AsyncIterator[tuple[Chunk, "asyncio.Task[Outcomes]"]]:
-        """Each chunk, when its turn has come; it makes room when the next one is asked for."""
-        while (chunk := await self._queue.get()) is not None:
-            yield chunk
-            self.chunks.popleft()
-            self._room.release()
+    async def __aiter__(self) -> AsyncIterator[Sequence[Finished]]:
+        """The next chunk, when its turn has come, with those right behind it that are finished by then.
+
+        A lone chunk never waits for others, and when publishing is slow, runs grow by themselves. They make room when
+        the next one is asked for.
+        """
+        while await self._any():
+            run = [await self._next()]
+            while self._waiting and self._waiting[0][1].done():
+                run.append(await self._next())
+            yield run
+            for _ in run:
+                self.chunks.popleft()
+                self._room.release()
+
+    async def _any(self) -> bool:
+        while not self._waiting and not self._ended:
+            self._changed.clear()
+            await self._changed.wait()
+        return bool(self._waiting)
+
+    async def _next(self) -> Finished:
+        chunk, processing = self._waiting.popleft()
+        return Finished(chunk, await processing)

@@ -1,7 +1,8 @@
-"""Exactly once: the outcomes of a chunk and its offset, in one transaction of the partition's own producer."""
+"""Exactly once: the outcomes of a run of chunks and its offset, in one transaction of the partition's own producer."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -9,13 +10,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from config.settings import Settings
-from consumer.chunk import Chunk
+from consumer.chunk import Finished
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import describe, start_client, stop_client
 from consumer.kafka.messages import Message, Reject, answered, answers, dead_letters, log_dead_letters, refuse
 from consumer.kafka.publisher import Turns, make_producer, send
 from consumer.lane import StartOver
-from domain.batch import Outcomes
 
 ABORT_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
@@ -25,6 +25,10 @@ log = structlog.get_logger(__name__)
 
 class AnswerTooLarge(Exception):
     """The result topic refuses a batch of answers."""
+
+    def __init__(self, finished: Finished) -> None:
+        super().__init__()
+        self.finished = finished
 
 
 class TransactionalSink:
@@ -71,7 +75,7 @@ class TransactionalSink:
             await abort(producer)
             await stop_client(producer, timeout_s=STOP_TIMEOUT_S)
 
-    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    async def publish(self, run: Sequence[Finished]) -> None:
         """Publish the outcomes and commit the offset, all or nothing.
 
         Raises:
@@ -80,15 +84,16 @@ class TransactionalSink:
         """
         while True:
             try:
-                await self._transact(chunk, outcomes)
-            except AnswerTooLarge:
-                await self._make_fit(chunk, outcomes)
+                await self._transact(run)
+            except AnswerTooLarge as refusal:
+                await self._make_fit(refusal.finished)
             else:
                 self.failing_since = None
-                log_dead_letters(chunk, outcomes)
+                for chunk, outcomes in run:
+                    log_dead_letters(chunk, outcomes)
                 return
 
-    async def _transact(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    async def _transact(self, run: Sequence[Finished]) -> None:
         """One transaction. It begins after the compute, and every batch is acknowledged before the commit.
 
         The commit itself would not tell: it succeeds after a produce has failed.
@@ -98,24 +103,31 @@ class TransactionalSink:
         try:
             async with asyncio.timeout(settings.publish_timeout_ms / 1000):
                 await producer.begin_transaction()
-                await self._send_answers(producer, self._answers(chunk, outcomes))
-                if letters := dead_letters(chunk, outcomes, self._service):
-                    await send(producer, settings.dead_letter_topic, chunk.partition, letters, self._turns)
-                await producer.send_offsets_to_transaction({self._partition: chunk.next_offset}, settings.group_id)
+                for finished in run:
+                    await self._send(producer, finished)
+                offset = run[-1].chunk.next_offset
+                await producer.send_offsets_to_transaction({self._partition: offset}, settings.group_id)
                 await producer.commit_transaction()
         except (KafkaError, TimeoutError, AssertionError) as error:  # illegal states are told by assertions
             raise self._start_over(error) from error
 
-    async def _send_answers(self, producer: AIOKafkaProducer, messages: list[Message]) -> None:
-        runs = [messages] if self._in_one_batch else [[message] for message in messages]
+    async def _send(self, producer: AIOKafkaProducer, finished: Finished) -> None:
+        chunk, outcomes = finished
         try:
-            for run in filter(None, runs):
-                await send(producer, self._settings.result_topic, self._partition.partition, run, self._turns)
+            await self._send_answers(producer, self._answers(chunk, outcomes))
         except MessageSizeTooLargeError as error:
-            raise AnswerTooLarge from error
+            raise AnswerTooLarge(finished) from error
+        if letters := dead_letters(chunk, outcomes, self._service):
+            await send(producer, self._settings.dead_letter_topic, chunk.partition, letters, self._turns)
 
-    async def _make_fit(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    async def _send_answers(self, producer: AIOKafkaProducer, messages: list[Message]) -> None:
+        together = [messages] if self._in_one_batch else [[message] for message in messages]
+        for some in filter(None, together):
+            await send(producer, self._settings.result_topic, self._partition.partition, some, self._turns)
+
+    async def _make_fit(self, finished: Finished) -> None:
         """Find out what is too large: the largest answer, or only the batch of all of them."""
+        chunk, outcomes = finished
         await self.close()  # its sequence numbers have a hole now (T14)
         await self.open()
         places = answered(outcomes)
@@ -135,7 +147,7 @@ class TransactionalSink:
                 await producer.begin_transaction()
                 await self._send_answers(producer, [message])
                 await producer.abort_transaction()
-        except AnswerTooLarge:
+        except MessageSizeTooLargeError:
             return False
         except (KafkaError, TimeoutError, AssertionError) as error:
             raise self._start_over(error) from error

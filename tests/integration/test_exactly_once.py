@@ -10,10 +10,10 @@ from aiokafka import TopicPartition
 from confluent_kafka import Message
 
 from config.settings import Settings
-from consumer.chunk import Chunk
+from consumer.chunk import Chunk, Finished
 from consumer.kafka.transaction import TransactionalSink
 from consumer.lane import StartOver
-from domain.batch import Code, Limits, Outcomes, Rejection
+from domain.batch import Code, Limits, Rejection
 from domain.summation import process_chunk, reject
 from tests.support.brokers import Broker, Topics, fresh_topics
 from tests.support.in_process import running_service
@@ -49,8 +49,8 @@ def chunk(settings: Settings, values: Sequence[bytes | None], *, first_offset: i
     )
 
 
-def outcomes_of(of: Chunk) -> Outcomes:
-    return process_chunk(of.values, Limits())
+def finished(chunk: Chunk) -> Finished:
+    return Finished(chunk, process_chunk(chunk.values, Limits()))
 
 
 def batchids(messages: Sequence[Message]) -> list[str]:
@@ -61,7 +61,7 @@ async def test_results_dead_letters_and_offset_are_one_transaction(broker: Broke
     settings = settings_for(broker, topics)
     first = chunk(settings, [request("a"), b"not json", request("b")], first_offset=7)
     async with opened_sink(settings) as sink:
-        await sink.publish(first, outcomes_of(first))
+        await sink.publish([finished(first)])
 
     assert batchids(await read(broker, topics.result_topic)) == ["a", "b"]
     assert [letter.value() for letter in await read(broker, topics.dead_letter_topic)] == [b"not json"]
@@ -72,11 +72,11 @@ async def test_the_next_owner_fences_the_one_before(broker: Broker, topics: Topi
     settings = settings_for(broker, topics)
     first, second = chunk(settings, [request("a")]), chunk(settings, [request("zombie")], first_offset=1)
     async with opened_sink(settings) as zombie:
-        await zombie.publish(first, outcomes_of(first))
+        await zombie.publish([finished(first)])
         async with opened_sink(settings) as owner:
             with pytest.raises(StartOver):
-                await zombie.publish(second, outcomes_of(second))
-            await owner.publish(second, outcomes_of(second))
+                await zombie.publish([finished(second)])
+            await owner.publish([finished(second)])
 
     assert batchids(await read(broker, topics.result_topic)) == ["a", "zombie"]
     assert await committed(broker, topics) == 2
@@ -88,7 +88,7 @@ async def test_what_a_zombie_had_begun_is_never_seen(broker: Broker, topics: Top
     async with opened_sink(settings) as zombie:
         producer = zombie._started_producer()
         await producer.begin_transaction()
-        await zombie._send_answers(producer, zombie._answers(first, outcomes_of(first)))
+        await zombie._send(producer, finished(first))
         await producer.send_offsets_to_transaction({zombie._partition: 1}, settings.group_id)
         async with opened_sink(settings):
             assert await read(broker, topics.result_topic) == []
@@ -103,18 +103,18 @@ async def test_what_the_result_topic_refuses_is_told_in_its_place(broker: Broker
     broker.create_topic(f"{small.result_topic}-small", partitions=4, max_message_bytes=str(limits))
     settings = settings_for(broker, topics, result_topic=f"{small.result_topic}-small")
     values = [request("a"), request("large", [[10**700]]), request("b")]
-    together = chunk(settings, [*values, *values])
+    before, behind = chunk(settings, [request("first")]), chunk(settings, [request("last")], first_offset=7)
+    together = chunk(settings, [*values, *values], first_offset=1)
     async with opened_sink(settings) as sink:
-        outcomes = outcomes_of(together)
-        await sink.publish(together, outcomes)
+        await sink.publish([finished(before), finished(together), finished(behind)])
 
     messages = await read(broker, settings.result_topic)
     statuses = [json.loads(message.value() or b"")["status"] for message in messages]
-    assert batchids(messages) == ["a", "large", "b"] * 2
-    assert statuses == ["complete", "complete" if fits else "failed", "complete"] * 2
+    assert batchids(messages) == ["first", *["a", "large", "b"] * 2, "last"]
+    assert statuses == ["complete", *["complete", "complete" if fits else "failed", "complete"] * 2, "complete"]
     letters = await read(broker, topics.dead_letter_topic)
     assert [letter.value() for letter in letters] == ([] if fits else [values[1]] * 2)
-    assert await committed(broker, topics) == 6
+    assert await committed(broker, topics) == 8
 
 
 async def test_an_instance_whose_producer_was_fenced_starts_over_at_the_committed_offset(

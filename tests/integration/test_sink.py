@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from confluent_kafka import Message as Read
 
+from consumer.chunk import Finished
 from consumer.kafka.publisher import Publisher
 from consumer.kafka.sink import Sink
 from domain import summation
@@ -53,7 +54,7 @@ class Outlet:
         """Process *values*, and publish what came of them."""
         chunk = chunk_of(values, first_offset=self._next_offset)
         self._next_offset = chunk.next_offset
-        await self._sink.publish(chunk, summation.process_chunk(values, Limits()))
+        await self._sink.publish([Finished(chunk, summation.process_chunk(values, Limits()))])
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from consumer.chunk import Chunk
+from consumer.chunk import Chunk, Finished
 from domain.batch import Outcomes, Result
 
 
@@ -70,6 +70,7 @@ class FakeSink:
         self.gate: asyncio.Event | None = None
         self.error: Exception | None = None
         self.opened = self.closed = 0
+        self.runs: list[list[int]] = []
 
     async def open(self) -> None:
         self.opened += 1
@@ -77,14 +78,18 @@ class FakeSink:
     async def close(self) -> None:
         self.closed += 1
 
-    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        self._memory.append(("publishing", chunk.first_offset))
+    async def publish(self, run: Sequence[Finished]) -> None:
+        self.runs.append([chunk.first_offset for chunk, _ in run])
+        self._remember("publishing", run)
         if self.gate is not None:
             await self.gate.wait()
         if self.error is not None:
             raise self.error
-        assert len(outcomes) == len(chunk.records)
-        self._memory.append(("published", chunk.first_offset))
+        assert all(len(outcomes) == len(chunk.records) for chunk, outcomes in run)
+        self._remember("published", run)
+
+    def _remember(self, event: str, run: Sequence[Finished]) -> None:
+        self._memory.extend((event, chunk.first_offset) for chunk, _ in run)
 
 
 class FakeReport:

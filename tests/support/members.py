@@ -1,12 +1,12 @@
 """Members of a consumer group whose lanes are real, and end in a memory instead of a topic."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from config.settings import Settings
 from consumer import lane
-from consumer.chunk import Chunk
+from consumer.chunk import Chunk, Finished
 from consumer.kafka.source import Source
 from consumer.lane import Lane
 from consumer.lanes import Lanes
@@ -50,9 +50,10 @@ class Member:
         await self.gate.wait()
         return Outcomes.of(Result("", b"") for _ in chunk.records)
 
-    async def publish(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        assert len(outcomes) == len(chunk.records)
-        self.records += [(chunk.partition, record.offset, record.value) for record in chunk.records]
+    async def publish(self, run: Sequence[Finished]) -> None:
+        for chunk, outcomes in run:
+            assert len(outcomes) == len(chunk.records)
+            self.records += [(chunk.partition, record.offset, record.value) for record in chunk.records]
 
     def _make_lane(self, source: lane.Source) -> Lane:
         return Lane(source=source, work=self, sink=self, reports=[_Silence()], chunks_max=2)

@@ -92,6 +92,28 @@ async def test_a_later_chunk_never_overtakes_an_earlier_one() -> None:
     assert road.memory.of("done") == [0, 10]
 
 
+async def test_what_is_finished_by_then_is_published_together_with_the_chunk_whose_turn_it_is() -> None:
+    road = Road(chunks=4, chunks_max=3)
+    slow = road.work.shut(0)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("processed") == [10, 20])
+        slow.set()
+        await wait_until(lambda: len(road.memory.of("done")) == 4)
+
+    assert road.sink.runs == [[0, 10, 20], [30]]
+
+
+async def test_a_finished_chunk_does_not_wait_for_those_behind_it() -> None:
+    road = Road(chunks=2)
+    slow = road.work.shut(10)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("done") == [0])
+        slow.set()
+        await wait_until(lambda: road.memory.of("done") == [0, 10])
+
+    assert road.sink.runs == [[0], [10]]
+
+
 @pytest.mark.parametrize("chunks_max", [1, 2, 3])
 async def test_a_lane_with_enough_in_flight_does_not_fetch(chunks_max: int) -> None:
     road = Road(chunks=6, chunks_max=chunks_max)
