@@ -74,6 +74,8 @@ def _against_limits(document: Document) -> Iterator[Bar]:
 def _resources(document: Document) -> Iterator[Bar]:
     one = drained(document, "batchsum", "small", partitions=1)
     yield Bar("small: one partition against eight", 0.7, _ratio(one, drained(document, "batchsum", "small")))
+    once = drained(document, "exactly-once", "small")
+    yield Bar("small: exactly once against at least once", 0.9, _ratio(once, drained(document, "batchsum", "small")))
     for profile in ("small", "large"):
         peak = drained(document, "batchsum", profile, "memory_peak_mib")
         first = drained(document, "batchsum", profile, "memory_peak_first_half_mib")

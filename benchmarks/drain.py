@@ -78,15 +78,16 @@ def drain(
 def judge_all(
     stage: Stage, processes: Processes, results: str, profile: Profile, batches: int, *, echoed: bool = False
 ) -> Judgement:
-    """The judgement when each batch has its answer; behind duplicates, there may be some still to come.
+    """The judgement when each batch has its answer; behind duplicates and markers, there may be some still to come.
 
     Raises:
         WrongResult: Some are wrong, or missing.
     """
     while (judgement := judge(stage, results, profile, batches, echoed=echoed)).missing:
-        if not judgement.duplicates:
+        others = judgement.duplicates + judgement.markers
+        if not others:
             raise WrongResult(f"{judgement.missing} of {batches} batches have no answer")
-        wait_for_answers(stage, processes, results, batches + judgement.duplicates, timeout_s=LATE_TIMEOUT_S)
+        wait_for_answers(stage, processes, results, batches + others, timeout_s=LATE_TIMEOUT_S)
     return judgement
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.profiles import PROFILES, Backlogs, Profile
-from benchmarks.systems import ECHO, OURS, PEERS, SYSTEMS, System
+from benchmarks.systems import ECHO, EXACTLY_ONCE, OURS, PEERS, SYSTEMS, System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Plan:
 
 FULL = Plan(
     name="full",
-    systems=(OURS, ECHO, *PEERS),
+    systems=(OURS, EXACTLY_ONCE, ECHO, *PEERS),
     profiles=tuple(PROFILES.values()),
     rounds=3,
     share=1.0,

@@ -1,17 +1,19 @@
 """The judge: reads a result topic, checks every answer, and says when they came."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from pydantic_core import from_json
 
 from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S, Stage
 from benchmarks.profiles import Profile, number_of
 
 CONSUMED_MAX = 10_000
+CONSUME_S = 0.2  # so long it collects them, if there are not so many
 
 
 class WrongResult(RuntimeError):
@@ -46,11 +48,15 @@ class Arrivals(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All answers are right; *missing* batches have none yet, and *duplicates* counts those beyond the first to a batch."""
+    """All answers are right; *missing* batches have none yet, and *duplicates* counts those beyond the first to a batch.
+
+    *markers* counts the offsets without an answer: a transaction leaves one behind in each partition that it wrote to.
+    """
 
     arrivals: Arrivals
     missing: int
     duplicates: int
+    markers: int
     answered_ms: Sequence[int]
     """For each batch, by its number, when its first answer came."""
 
@@ -64,14 +70,16 @@ def judge(stage: Stage, topic: str, profile: Profile, batches: int, *, echoed: b
     moments: Counter[int] = Counter()
     answered_ms = [0] * batches
     duplicates = 0
-    for timestamp_ms, value in _read(stage, topic):
+    answers = _Answers(stage, topic)
+    for timestamp_ms, value in answers:
         number = _check(value, profile, echoed=echoed)
         moments[timestamp_ms] += 1
         duplicates += answered_ms[number] != 0
         answered_ms[number] = min(answered_ms[number] or timestamp_ms, timestamp_ms)
     in_order = sorted(moments)
     arrivals = Arrivals(in_order, [moments[moment] for moment in in_order])
-    return Judgement(arrivals, answered_ms.count(0), duplicates, answered_ms)
+    markers = answers.end - sum(arrivals.answers)
+    return Judgement(arrivals, answered_ms.count(0), duplicates, markers, answered_ms)
 
 
 def _check(value: bytes, profile: Profile, *, echoed: bool) -> int:
@@ -86,26 +94,41 @@ def _check(value: bytes, profile: Profile, *, echoed: bool) -> int:
     return number
 
 
-def _read(stage: Stage, topic: str) -> Iterator[tuple[int, bytes]]:
-    """All records of *topic*: arrival and value."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": stage.bootstrap_servers,
-            "group.id": "judge",
-            "enable.auto.commit": False,
-            "queued.max.messages.kbytes": 64 * 1024,
-            **CLIENT,
-        }
-    )
-    try:
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
-        missing = stage.records(topic)
-        while missing:
-            messages = consumer.consume(min(missing, CONSUMED_MAX), timeout=TIMEOUT_S)
-            if not messages:
-                raise WrongResult(f"{missing} answers could not be read")
-            missing -= len(messages)
-            for message in messages:
-                yield message.timestamp()[1], message.value() or b""
-    finally:
-        consumer.close()
+class _Answers:
+    """All records of *topic* that are committed: arrival and value. When all are read, `end` counts their offsets."""
+
+    def __init__(self, stage: Stage, topic: str) -> None:
+        self._bootstrap_servers = stage.bootstrap_servers
+        self._topic = topic
+        self.end = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap_servers,
+                "group.id": "judge",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "queued.max.messages.kbytes": 64 * 1024,
+                **CLIENT,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(self._topic, partition, 0) for partition in range(PARTITIONS)])
+            unread = set(range(PARTITIONS))
+            deadline = time.monotonic() + TIMEOUT_S
+            while unread:
+                messages = consumer.consume(CONSUMED_MAX, timeout=CONSUME_S)
+                if messages:
+                    deadline = time.monotonic() + TIMEOUT_S
+                elif time.monotonic() > deadline:
+                    raise WrongResult(f"the answers in partitions {sorted(unread)} could not be read")
+                for message in messages:
+                    if (error := message.error()) is None:
+                        yield message.timestamp()[1], message.value() or b""
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        unread.discard(message.partition())
+                        self.end += message.offset() or 0
+        finally:
+            consumer.close()

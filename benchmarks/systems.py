@@ -5,7 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,8 @@ class System:
     """One that takes requests from a topic and puts answers on another.
 
     *package*: the distribution whose version stands for it; none for those of this project and of Kafka's.
-    *echoes*: it answers with the request itself, because the work is left out.
+    *echoes*: it answers with the request itself, because the work is left out. *settings* are those that it does not
+    leave at their defaults.
     """
 
     name: str
@@ -39,6 +40,7 @@ class System:
     instances: int = 1
     pace: Pace = "quick"
     echoes: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool:
@@ -67,7 +69,7 @@ class System:
         """Let it work on these topics, in a group and a folder of its own, until the context is left."""
         with TemporaryDirectory(prefix="batchsum-benchmark-") as folder:
             directory = Path(folder)
-            environment = _environment(stage, requests=requests, results=results, directory=directory)
+            environment = _environment(stage, requests=requests, results=results, directory=directory) | self.settings
             with Processes(
                 self.command(), instances=self.instances, environment=environment, directory=directory
             ) as processes:
@@ -75,6 +77,12 @@ class System:
 
 
 OURS = System(name="batchsum", title="batchsum", module="consumer")
+EXACTLY_ONCE = System(
+    name="exactly-once",
+    title="batchsum, exactly once",
+    module="consumer",
+    settings={"BATCHSUM_DELIVERY": "exactly_once"},
+)
 ECHO = System(name="echo", title="batchsum, work left out", module="benchmarks.echo", echoes=True)
 PEERS = (
     System(name="kafka-streams", title="Kafka Streams"),
@@ -118,7 +126,7 @@ PEERS = (
         pace="slow",
     ),
 )
-SYSTEMS: Mapping[str, System] = {system.name: system for system in (OURS, ECHO, *PEERS)}
+SYSTEMS: Mapping[str, System] = {system.name: system for system in (OURS, EXACTLY_ONCE, ECHO, *PEERS)}
 
 
 def _environment(stage: Stage, *, requests: str, results: str, directory: Path) -> dict[str, str]:
