@@ -175,11 +175,15 @@ class ChaosKafka(ApacheKafka):
         return int(known.partitions[partition].leader) - 1
 
     def _described(self, group_id: str) -> ConsumerGroupDescription:
-        """A group, as its coordinator knows it; while that is moving there is nobody to ask, so again and again."""
+        """A group, as its coordinator knows it; while that is moving there is nobody to ask, so again and again.
+
+        Each time by a new client: librdkafka goes on asking the coordinator that it has found once.
+        """
         answers: list[ConsumerGroupDescription] = []
 
         def is_answered() -> bool:
-            (described,) = self.administrator.describe_consumer_groups([group_id]).values()
+            asking = administrator(self.bootstrap_servers)
+            (described,) = asking.describe_consumer_groups([group_id]).values()
             with suppress(KafkaException):
                 answers.append(described.result(timeout=ADMIN_TIMEOUT_S))
             return bool(answers)
