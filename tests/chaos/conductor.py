@@ -155,7 +155,9 @@ async def _wrongs(instance: Instance) -> list[str]:
         code = await instance.ended()
     except TimeoutError:
         return ["an instance does not end"]
-    found = [] if code in EXIT_CODES else [f"an undocumented exit: {code}"]
+    # Told to end before it has begun, a process ends as any would, and has done nothing yet.
+    well = code in EXIT_CODES or (code == -signal.SIGTERM and not instance.events())
+    found = [] if well else [f"an undocumented exit: {code}"]
     if instance.memory_bytes_max > MEMORY_BYTES_MAX:
         found.append(f"too much memory: {instance.memory_bytes_max // MIB} MiB")
     return found
