@@ -21,6 +21,9 @@ chaos: $(VENV)/dev ## faults from a seed, for some minutes and each way to deliv
 chaos-each: $(VENV)/dev ## each fault by itself, and three short runs of random ones, in about ten minutes
 	@$(BIN)/pytest tests/chaos
 
+fuzz: $(VENV)/dev ## properties of the decoder, the settings and the command line, with ever new examples: make fuzz MINUTES=5
+	@FUZZ_MINUTES=$(or $(MINUTES),5) $(BIN)/pytest tests/fuzz
+
 lint: $(VENV)/dev ## formatting, lint rules, types, import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -71,4 +74,4 @@ $(BENCH)/ready: requirements/benchmarks.txt | $(BIN)/python
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
-.PHONY: help demo test chaos chaos-each lint documents bench bench-quick format lock clean
+.PHONY: help demo test chaos chaos-each fuzz lint documents bench bench-quick format lock clean

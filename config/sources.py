@@ -105,7 +105,8 @@ def _unknown(layer: _Layer) -> Iterator[str]:
     known = [variable(name) if in_environment else name for name in Settings.model_fields]
     for name in sorted(layer.values.keys() - Settings.model_fields.keys()):
         near = get_close_matches(name.upper() if in_environment else name, known, n=1)
-        yield f"{name} ({layer.origin}): no such setting" + (f"; did you mean {near[0]}?" if near else "")
+        written = name if name.isprintable() else repr(name)  # a line is a line, whatever somebody calls a setting
+        yield f"{written} ({layer.origin}): no such setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _validate(values: dict[str, object], origins: Mapping[str, str]) -> tuple[Settings | None, list[str]]:

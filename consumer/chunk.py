@@ -67,6 +67,7 @@ class Chunk:
         """Where it stands in the log."""
         return Place(self.partition, self.first_offset, self.next_offset)
 
+
 class Finished(NamedTuple):
     """A chunk that has been processed, and what came of its records."""
 
