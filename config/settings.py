@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from config.conflicts import ConflictsError, conflicts
 from config.connection import Connection
+from config.http import Http
 from config.instance import Lifetime, Logs, Work
 from config.kafka import Fetching, Membership, Publishing, Topics
 
@@ -21,11 +22,12 @@ GROUPS: tuple[type[BaseModel], ...] = (
     Publishing,
     Work,
     Lifetime,
+    Http,
     Logs,
 )
 
 
-class Settings(Logs, Lifetime, Work, Publishing, Fetching, Membership, Topics, Connection):
+class Settings(Logs, Http, Lifetime, Work, Publishing, Fetching, Membership, Topics, Connection):
     """The settings of one instance, validated, consistent with one another and unchangeable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -61,6 +61,11 @@ class Lanes:
         """The lanes that run."""
         return self._running.values()
 
+    @property
+    def open_partitions(self) -> set[int]:
+        """The partitions whose lanes run."""
+        return {lane.partition for lane in self._running.values()}
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()) and not self.failed.done():

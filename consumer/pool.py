@@ -105,6 +105,15 @@ class Pool:
         sets = [workers for workers in (self._workers, self.quarantine.workers) if workers is not None]
         return {pid: await workers.stack(pid) for workers in sets for pid in workers.pids}
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the workers from answering; None while they do, or have nothing to answer."""
+        if self._workers is None:
+            return "workers are being started"
+        if self._workers.silent_s > self._limits.chunk_timeout_s:
+            return f"no answer for {self._workers.silent_s:.0f} s"
+        return None
+
     async def _current_workers(self) -> Workers:
         async with self._replacing:
             if self._workers is None:

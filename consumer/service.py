@@ -1,7 +1,6 @@
 """The life of an instance: start, serve, drain, stop."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +11,8 @@ from config.cpus import usable_cpus
 from config.settings import Settings
 from consumer import collector, lane
 from consumer.failures import NotDrained, Stalled
+from consumer.health import Health
+from consumer.http import http_port
 from consumer.kafka.client import wait_for_topics
 from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from consumer.kafka.source import Source
@@ -39,12 +40,14 @@ class Service:
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
         self.recent = Recent()
+        self.health = Health(source=self.source, lanes=self._lanes, pool=self.pool, delivery=self._delivery)
         self._watchdog = Watchdog(
             check=self._check,
-            troubles=self._troubles,
+            troubles=self.health.troubles,
             stall_timeout_s=settings.stall_timeout_ms / 1000,
             heartbeat_file=settings.heartbeat_file,
         )
+        self.http = http_port(self, settings) if settings.http_enabled else None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Live until *stop* is set, and then drain, commit, and leave the group.
@@ -67,6 +70,9 @@ class Service:
         """Open everything, in the one order that works; *closing* undoes it in reverse."""
         await self.pool.start()  # T21: workers first, while there is no socket that one of them could inherit
         closing.push_async_callback(self.pool.stop)
+        if self.http is not None:
+            self.http.bind()
+            closing.callback(self.http.close)
         await wait_for_topics(self._settings, self._settings.request_topic, self._settings.result_topic)
         await self._delivery.start()
         closing.push_async_callback(self._delivery.stop)
@@ -77,12 +83,18 @@ class Service:
         log.info("started", group=self._settings.group_id, workers=len(self.pool.pids))
 
     async def _serve(self, stopping: "asyncio.Task[bool]") -> None:
-        background = [asyncio.create_task(task.run()) for task in (self.source, self._watchdog, self.report)]
+        background = [
+            asyncio.create_task(part.run(), name=type(part).__name__.lower())
+            for part in (self.source, self._watchdog, self.report, self.http)
+            if part is not None
+        ]
+        self.health.background = background
         try:
             ends: list[asyncio.Future[Any]] = [stopping, self._lanes.failed, *background]
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
                 ended.result()  # whatever ends by itself ends by an error, but for the wish to stop
+            self.health.draining = True
             log.info("draining")
             # The background goes on meanwhile: what drains is committed, and heartbeats are sent.
             if not await self._lanes.close():
@@ -127,11 +139,6 @@ class Service:
         for partition in self.source.partitions:
             if partition.stuck_s > self._settings.progress_timeout_ms / 1000:
                 raise Stalled(f"partition {partition.partition} has made no progress for {partition.stuck_s:.0f} s")
-
-    def _troubles(self) -> Iterator[str]:
-        if not self.source.in_group:
-            yield "not in the group"
-        yield from self._delivery.troubles()
 
 
 def default_work(settings: Settings) -> Work:

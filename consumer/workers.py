@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -44,6 +45,8 @@ class Workers:
         self._asking = asyncio.Lock()
         # Kept here, because the executor forgets its processes when it breaks.
         self._processes = list((executor._processes or {}).values())  # noqa: SLF001
+        self._calls = 0
+        self._answered_at = 0.0
 
     @classmethod
     async def start(cls, count: int, *, memory_bytes_max: int, timeout_s: float) -> Self:
@@ -78,11 +81,18 @@ class Workers:
             WorkFailed: The work raised something else.
         """
         call = functools.partial(worker.run, place, work, *args, **kwargs)
+        if not self._calls:
+            self._answered_at = time.monotonic()  # there was nothing to answer
+        self._calls += 1
         try:
             async with asyncio.timeout(timeout_s):
-                return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+                answer = await asyncio.get_running_loop().run_in_executor(self._executor, call)
         except BrokenProcessPool as broken:
             raise WorkersLost from broken
+        finally:
+            self._calls -= 1
+        self._answered_at = time.monotonic()
+        return answer
 
     async def end(self) -> None:
         """Kill the workers and wait until they are gone. SIGKILL, for they are deaf to everything milder."""
@@ -92,6 +102,11 @@ class Workers:
             async with asyncio.timeout(END_TIMEOUT_S):
                 await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
         self._board.close()
+
+    @property
+    def silent_s(self) -> float:
+        """How long, in seconds, there have been calls and none was answered; 0 when there are none."""
+        return time.monotonic() - self._answered_at if self._calls else 0.0
 
     @property
     def pids(self) -> list[int]:

@@ -147,6 +147,11 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
         return coordinator.coordinator_id is not None and coordinator.generation > 0
 
     @property
+    def dead_tasks(self) -> list[str]:
+        """The names of those of the client's background tasks that have ended; nothing else reports it (T19)."""
+        return dead_tasks(self._consumer)
+
+    @property
     def partitions(self) -> Collection[Partition]:
         """The partitions that this instance has."""
         return self._partitions.values()
@@ -160,7 +165,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
         """
         if self._broken is not None:
             raise Stalled("a rebalance was not survived") from self._broken
-        if dead := dead_tasks(self._consumer):
+        if dead := self.dead_tasks:
             raise Stalled(f"the Kafka consumer has lost its {', '.join(dead)}")
         now = time.monotonic()
         if self.in_group:

@@ -1,0 +1,38 @@
+"""The HTTP port as a caller finds it: a server on a free port of the loopback, and a client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from config.settings import Settings
+from consumer.http import http_port
+from consumer.http.instance import Instance
+
+TIMEOUT_S = 20.0
+
+
+def http_settings(**others: object) -> dict[str, object]:
+    """What switches the port on, on any port that is free."""
+    return {"http_enabled": True, "http_port": 0, **others}
+
+
+@asynccontextmanager
+async def serving(instance: Instance, **others: object) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the port in front of *instance*."""
+    port = http_port(instance, Settings.model_validate(http_settings(**others)))
+    port.bind()
+    running = asyncio.create_task(port.run())
+    try:
+        async with client_of(port.url) as client:
+            yield client
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        port.close()
+
+
+def client_of(url: str) -> httpx.AsyncClient:
+    """A client that sends its requests to *url*, whatever proxies the environment may name."""
+    return httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False)
