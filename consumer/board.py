@@ -26,11 +26,15 @@ NOWHERE = Place(-1, 0, 0)  # of work that did not come from a partition
 
 
 class WorkerState(NamedTuple):
-    """What a worker is at, and for how many seconds; None and 0 while it waits for work."""
+    """What a worker is at, and for how many seconds; None and 0 while it waits for work.
+
+    `busy_s` is how long it has worked since it started, without what it is at.
+    """
 
     pid: int
     place: Place | None
     seconds: float
+    busy_s: float = 0.0
 
 
 class _Slot(ctypes.Structure):
@@ -39,6 +43,7 @@ class _Slot(ctypes.Structure):
         ("partition", ctypes.c_int64),
         ("first_offset", ctypes.c_int64),
         ("next_offset", ctypes.c_int64),
+        ("busy_s", ctypes.c_double),
         ("since", ctypes.c_double),  # by the monotonic clock, which all processes share; 0 while it waits
     )
 
@@ -93,10 +98,11 @@ class Slot:
 
     def end(self) -> None:
         """It has ended, one way or another."""
+        self._slot.busy_s += time.monotonic() - self._slot.since
         self._slot.since = 0
 
 
 def _read(slot: _Slot, now: float) -> WorkerState:
     since = slot.since
     place = Place(slot.partition, slot.first_offset, slot.next_offset) if since else None
-    return WorkerState(slot.pid, place, max(0.0, now - since) if since else 0.0)
+    return WorkerState(slot.pid, place, max(0.0, now - since) if since else 0.0, slot.busy_s)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -13,6 +14,8 @@ from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost, preload
 from domain.batch import Code, Outcomes, Rejection
+
+STACKS_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -101,9 +104,17 @@ class Pool:
         return self._workers.states if self._workers is not None else []
 
     async def stacks(self) -> dict[int, list[str]]:
-        """Where each worker is in its code, by process id, the innermost call first; the one in quarantine comes last."""
-        sets = [workers for workers in (self._workers, self.quarantine.workers) if workers is not None]
-        return {pid: await workers.stack(pid) for workers in sets for pid in workers.pids}
+        """Where each worker is in its code, by process id, the innermost call first; the one in quarantine comes last.
+
+        What can be had within `STACKS_TIMEOUT_S`; nothing of a worker that is gone or stopped.
+        """
+        stacks: dict[int, list[str]] = {}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STACKS_TIMEOUT_S):
+                for workers in filter(None, (self._workers, self.quarantine.workers)):
+                    for pid in workers.pids:
+                        stacks[pid] = await workers.stack(pid)
+        return stacks
 
     @property
     def trouble(self) -> str | None:

@@ -37,7 +37,7 @@ class Recent:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._second = int(clock())
+        self._first = self._second = int(clock())
         self._batches = self._rejections = 0
         self._chunk_ms: list[float] = []
         self._seconds = deque[Second](maxlen=SECONDS_KEPT)
@@ -63,6 +63,11 @@ class Recent:
         """The last five minutes, oldest first, without the second that is under way."""
         self._turn_to(int(self._clock()))
         return list(self._seconds)
+
+    def seconds_over(self) -> int:
+        """How many seconds are over, also those that are not kept any more."""
+        self._turn_to(int(self._clock()))
+        return self._second - self._first
 
     def last_second(self) -> Second:
         """The last one of them, and one in which nothing happened while there is none."""

@@ -20,8 +20,9 @@ from consumer.lanes import Lanes
 from consumer.pool import Pool
 from consumer.recent import Recent
 from consumer.report import Report
-from consumer.snapshot import LaneState, WorkerAt, lane_state, workers_at
+from consumer.snapshot import Bounds, Snapshot, Snapshots
 from consumer.watchdog import Watchdog
+from consumer.why import Why
 from consumer.work import PoolLimits, Work
 from domain.batch import Limits
 
@@ -40,6 +41,13 @@ class Service:
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
         self.recent = Recent()
+        self._snapshots = Snapshots(
+            lanes=self._lanes,
+            pool=self.pool,
+            report=self.report,
+            recent=self.recent,
+            bounds=Bounds(lane_chunks_max=settings.lane_chunks_max, chunk_bytes_max=settings.chunk_bytes_max),
+        )
         self.health = Health(source=self.source, lanes=self._lanes, pool=self.pool, delivery=self._delivery)
         self._watchdog = Watchdog(
             check=self._check,
@@ -114,18 +122,13 @@ class Service:
             chunks_max=self._settings.lane_chunks_max,
         )
 
-    def lanes(self) -> list[LaneState]:
-        """What each lane is doing now, by partition."""
-        workers = [*self.pool.states, *self.pool.quarantine.states]
-        in_flight = {lane.partition: lane.in_flight for lane in self._lanes.running}
-        return [
-            lane_state(partition, in_flight.get(partition.partition, ()), workers)
-            for partition in sorted(self.source.partitions, key=lambda partition: partition.partition)
-        ]
+    def snapshot(self) -> Snapshot:
+        """What it is doing now."""
+        return self._snapshots.take(self.source.partitions)
 
-    def workers(self) -> list[WorkerAt]:
-        """What each worker is doing now."""
-        return list(workers_at(self.pool.states, self.pool.quarantine.states))
+    async def why(self) -> Why:
+        """What it is doing now, and where in the code."""
+        return Why.of(self.snapshot(), await self.pool.stacks())
 
     @property
     def lag(self) -> int:

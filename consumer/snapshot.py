@@ -1,12 +1,16 @@
 """What an instance is doing now, as data: coordinates, counts and times, but nothing of a payload."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from consumer.board import NOWHERE, Place, WorkerState
 from consumer.chunk import Chunk
+from consumer.lanes import Lanes
+from consumer.pool import Pool
+from consumer.recent import Entry, Recent, Second
+from consumer.report import Report
 
 Step = Literal["queued", "computing", "waiting to publish", "publishing"]
 
@@ -56,25 +60,85 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerAt:
-    """A worker, and for how many seconds it has been at what: a partition's offsets, a batch over HTTP, or nothing."""
+    """A worker, and for how many seconds it has been at what: a partition's offsets, a batch over HTTP, or nothing.
+
+    `busy_s` is how long it has worked since it started.
+    """
 
     pid: int
     quarantined: bool
     at: str | None
     seconds: float
+    busy_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InFlight:
-    """Chunks and bytes between fetch and done, each against its bound.
+class Bounds:
+    """What may be in flight in one lane. A record that is larger than a chunk goes alone, and exceeds the bytes."""
 
-    A record that is larger than a chunk may be goes alone, and can exceed the bound of bytes.
+    lane_chunks_max: int
+    chunk_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """An instance at one moment.
+
+    Chunks and bytes in flight stand beside their bounds, which grow with the lanes. `last_second` is the last one that is
+    over, and the number `second` since the start.
     """
 
-    chunks: int
-    chunks_max: int
-    bytes: int
-    bytes_max: int
+    lanes: Sequence[LaneState]
+    workers: Sequence[WorkerAt]
+    in_flight_chunks: int
+    in_flight_chunks_max: int
+    in_flight_bytes: int
+    in_flight_bytes_max: int
+    rebuilds: int
+    convictions: int
+    batches: int
+    rejections: int
+    second: int
+    last_second: Second
+    results: Sequence[Entry]
+    dead_letters: Sequence[Entry]
+
+
+class Snapshots:
+    """Takes them. It looks at what the parts of an instance know anyway, and waits for nothing."""
+
+    def __init__(self, *, lanes: Lanes, pool: Pool, report: Report, recent: Recent, bounds: Bounds) -> None:
+        self._lanes = lanes
+        self._pool = pool
+        self._report = report
+        self._recent = recent
+        self._bounds = bounds
+
+    def take(self, partitions: Collection[Partition]) -> Snapshot:
+        """The instance, which has these *partitions*, as it is now."""
+        workers, quarantined = self._pool.states, self._pool.quarantine.states
+        in_flight = {lane.partition: tuple(lane.in_flight) for lane in self._lanes.running}
+        chunks = [chunk for lane in in_flight.values() for chunk in lane]
+        chunks_max = len(in_flight) * self._bounds.lane_chunks_max
+        return Snapshot(
+            lanes=[
+                lane_state(partition, in_flight.get(partition.partition, ()), [*workers, *quarantined])
+                for partition in sorted(partitions, key=lambda partition: partition.partition)
+            ],
+            workers=list(workers_at(workers, quarantined)),
+            in_flight_chunks=len(chunks),
+            in_flight_chunks_max=chunks_max,
+            in_flight_bytes=sum(chunk.size_bytes for chunk in chunks),
+            in_flight_bytes_max=chunks_max * self._bounds.chunk_bytes_max,
+            rebuilds=self._pool.rebuilds,
+            convictions=self._pool.quarantine.convictions,
+            batches=self._report.batches,
+            rejections=self._report.rejections,
+            second=self._recent.seconds_over(),
+            last_second=self._recent.last_second(),
+            results=list(self._recent.results),
+            dead_letters=list(self._recent.dead_letters),
+        )
 
 
 def lane_state(partition: Partition, chunks: Sequence[Chunk], workers: Sequence[WorkerState]) -> LaneState:
@@ -93,8 +157,14 @@ def lane_state(partition: Partition, chunks: Sequence[Chunk], workers: Sequence[
 def workers_at(workers: Sequence[WorkerState], quarantined: Sequence[WorkerState]) -> Iterator[WorkerAt]:
     """All workers; those in quarantine come last."""
     for states, in_quarantine in ((workers, False), (quarantined, True)):
-        for pid, place, seconds in states:
-            yield WorkerAt(pid=pid, quarantined=in_quarantine, at=place and _in_words(place), seconds=seconds)
+        for pid, place, seconds, busy_s in states:
+            yield WorkerAt(
+                pid=pid,
+                quarantined=in_quarantine,
+                at=place and _in_words(place),
+                seconds=seconds,
+                busy_s=busy_s + seconds,
+            )
 
 
 def _chunk_state(chunk: Chunk, workers: Sequence[WorkerState]) -> ChunkState:

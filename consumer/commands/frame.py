@@ -4,7 +4,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -53,10 +53,15 @@ def log_to_stderr(loaded: "Loaded") -> None:
 
 def complete(command: Coroutine[Any, Any, Returned]) -> Returned:
     """Run a command to its end; what it fails by is told in a line."""
+    return call(lambda: asyncio.run(command))
+
+
+def call(command: Callable[[], Returned]) -> Returned:
+    """The same for a command that needs no event loop."""
     from consumer.failures import Failure
 
     try:
-        return asyncio.run(command)
+        return command()
     except Failure as failure:
         _end(str(failure), exit_code=failure.exit_code)
     except KeyboardInterrupt:

@@ -1,10 +1,13 @@
 """`batchsum run`: one instance of the service, from its start to its exit code."""
 
 import asyncio
+import faulthandler
 import os
 import signal
+import sys
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 
@@ -26,7 +29,9 @@ async def run_service(settings: Settings, stop: asyncio.Event) -> None:
     Raises:
         Failure: it could not start, go on, or drain in time.
     """
-    await Service(settings).run(stop)
+    service = Service(settings)
+    with telling_why(service):
+        await service.run(stop)
 
 
 async def run(settings: Settings, *, embedded: bool) -> int:
@@ -45,6 +50,32 @@ async def run(settings: Settings, *, embedded: bool) -> int:
         return failure.exit_code
     log.info("stopped", exit_code=0)
     return 0
+
+
+@contextmanager
+def telling_why(service: Service) -> Iterator[None]:
+    """Tell on standard error what *service* is doing, whenever SIGUSR1 asks for it."""
+    loop, stderr = asyncio.get_running_loop(), sys.__stderr__ or sys.stderr
+    telling: set[asyncio.Task[None]] = set()
+
+    async def tell() -> None:
+        for line in (await service.why()).lines():
+            print(line, file=stderr)
+        stderr.flush()
+
+    def begin() -> None:
+        if not telling:  # one at a time
+            telling.add(task := loop.create_task(tell(), name="why"))
+            task.add_done_callback(telling.discard)
+
+    loop.add_signal_handler(signal.SIGUSR1, begin)
+    # The threads' stacks come at once, from a handler in C, for an event loop that hangs would never come to the rest.
+    faulthandler.register(signal.SIGUSR1, file=stderr, all_threads=True, chain=True)
+    try:
+        yield
+    finally:
+        faulthandler.unregister(signal.SIGUSR1)
+        loop.add_signal_handler(signal.SIGUSR1, lambda: None)  # late is no reason to die of it
 
 
 def beside_an_embedded_broker(settings: Settings, address: str) -> Settings:

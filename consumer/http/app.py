@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from config.settings import Settings
-from consumer.http import probes, problems
+from consumer.http import probes, problems, why
 from consumer.http.instance import Instance
 
 
@@ -19,5 +19,6 @@ def make_app(instance: Instance, settings: Settings) -> FastAPI:  # noqa: ARG001
         redoc_url=None,
     )
     app.include_router(probes.routes(instance))
+    app.include_router(why.routes(instance))
     problems.install(app)
     return app

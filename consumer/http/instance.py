@@ -3,6 +3,9 @@
 from typing import Protocol
 
 from consumer.health import Checks
+from consumer.recent import Recent
+from consumer.snapshot import Snapshot
+from consumer.why import Why
 
 
 class Health(Protocol):
@@ -20,3 +23,10 @@ class Instance(Protocol):
 
     @property
     def health(self) -> Health: ...
+    @property
+    def recent(self) -> Recent: ...
+    def snapshot(self) -> Snapshot:
+        """What it is doing now."""
+
+    async def why(self) -> Why:
+        """The same, and where in the code."""

@@ -1,6 +1,7 @@
 """The HTTP port as a caller finds it: a server on a free port of the loopback, and a client."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,8 +10,9 @@ import httpx
 from config.settings import Settings
 from consumer.http import http_port
 from consumer.http.instance import Instance
+from tests.support.waiting import POLL_S
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 def http_settings(**others: object) -> dict[str, object]:
@@ -36,3 +38,13 @@ async def serving(instance: Instance, **others: object) -> AsyncIterator[httpx.A
 def client_of(url: str) -> httpx.AsyncClient:
     """A client that sends its requests to *url*, whatever proxies the environment may name."""
     return httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False)
+
+
+async def answers(url: str) -> None:
+    """Return when the port at *url* answers: it is bound before the instance joins its group, and listens after that."""
+    async with client_of(url) as client, asyncio.timeout(TIMEOUT_S):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                await client.get("/livez")
+                return
+            await asyncio.sleep(POLL_S)

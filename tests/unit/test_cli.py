@@ -15,7 +15,7 @@ from config.settings import Settings
 from consumer import failures
 from consumer.cli import app
 
-COMMANDS = (["run"], ["demo"], ["submit"], ["results"], ["topics", "create"], ["config"], ["check"], ["bench"])
+COMMANDS = (["run"], ["demo"], ["submit"], ["results"], ["topics", "create"], ["config"], ["check"], ["bench"], ["why"])
 
 
 @pytest.fixture(autouse=True)

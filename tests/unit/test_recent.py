@@ -89,9 +89,9 @@ def test_before_the_first_second_is_over_nothing_has_happened() -> None:
     clock = Clock()
     recent = Recent(clock)
     recent.delivered(chunk(), outcomes(7))
-    assert recent.last_second() == NOTHING
+    assert (recent.seconds_over(), recent.last_second()) == (0, NOTHING)
     clock.now += 1
-    assert recent.last_second() == Second(7, 0, 0.0, 0.0)
+    assert (recent.seconds_over(), recent.last_second()) == (1, Second(7, 0, 0.0, 0.0))
 
 
 def test_nothing_of_a_payload_is_kept() -> None:

@@ -1,23 +1,12 @@
 """What a lane and the workers are doing, as it is told to whoever asks."""
 
 import time
-from dataclasses import dataclass
 
 from consumer.board import NOWHERE, WorkerState
 from consumer.chunk import Chunk
 from consumer.snapshot import Step, lane_state, workers_at
+from tests.support.instance import StandingPartition
 from tests.support.records import chunk_of
-
-
-@dataclass
-class StandingPartition:
-    """A partition that stands where it is put."""
-
-    partition: int = 3
-    next_offset: int = 40
-    done_offset: int = 10
-    committed_offset: int | None = 5
-    lag: int = 90
 
 
 def chunk(first_offset: int = 10) -> Chunk:
@@ -65,11 +54,13 @@ def test_a_lane_with_nothing_in_flight_has_no_oldest_request() -> None:
 
 
 def test_workers_are_told_with_what_they_are_at_and_the_one_in_quarantine_last() -> None:
-    states = workers_at([WorkerState(1, chunk().place, 2.0), WorkerState(2, None, 0.0)], [WorkerState(3, NOWHERE, 1.0)])
-    assert [(worker.pid, worker.quarantined, worker.at) for worker in states] == [
-        (1, False, "3/10-19"),
-        (2, False, None),
-        (3, True, "a batch over HTTP"),
+    states = workers_at(
+        [WorkerState(1, chunk().place, 2.0, 10.0), WorkerState(2, None, 0.0, 5.0)], [WorkerState(3, NOWHERE, 1.0)]
+    )
+    assert [(worker.pid, worker.quarantined, worker.at, worker.busy_s) for worker in states] == [
+        (1, False, "3/10-19", 12.0),
+        (2, False, None, 5.0),
+        (3, True, "a batch over HTTP", 1.0),
     ]
 
 
