@@ -17,6 +17,13 @@ class Http(BaseModel):
     http_batches_enabled: bool = Field(
         default=True, description="answer batches over HTTP, too; `false` leaves probes and metrics"
     )
+    http_page_enabled: bool = Field(default=True, description="show what the instance is doing, as a live page on `/`")
+    http_listeners_max: int = Field(
+        default=16,
+        ge=1,
+        le=1_000,
+        description="live pages that are kept up to date at once; more are told to come back",
+    )
     http_body_bytes_max: int = Field(default=MIB, ge=1, le=64 * MIB, description="largest body of a request")
     http_requests_max: int = Field(
         default=16, ge=1, le=10_000, description="batches over HTTP in flight at once; more are told to come back"

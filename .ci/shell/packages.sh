@@ -1,6 +1,7 @@
 # Sourced by run: Debian's packages for what is missing here.
 
 declare -A package_of=(
+    [chromium]=chromium
     [dockerd]=docker.io
     [iptables]=iptables
     [debootstrap]=debootstrap

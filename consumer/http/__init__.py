@@ -1,5 +1,6 @@
 """The HTTP port. Its libraries are optional, and are imported when a service wants it."""
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from config.settings import Settings
@@ -29,4 +30,7 @@ def http_port(instance: Instance, settings: Settings) -> "Server":
         raise HttpMissing(
             f"http_enabled needs {error.name}, which is not installed: pip install 'batchsum[http]'"
         ) from error
-    return Server(make_app(instance, settings), host=settings.http_host, port=settings.http_port)
+    stopping = asyncio.Event()
+    return Server(
+        make_app(instance, settings, stopping), host=settings.http_host, port=settings.http_port, stopping=stopping
+    )

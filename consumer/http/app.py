@@ -1,16 +1,17 @@
 """The application: which routes there are, and what holds for all of them."""
 
+import asyncio
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
 from config.settings import Settings
-from consumer.http import probes, problems, why
+from consumer.http import live, probes, problems, why
 from consumer.http.instance import Instance
 
 
-def make_app(instance: Instance, settings: Settings) -> FastAPI:  # noqa: ARG001
-    """The application in front of *instance*, with the views that *settings* want."""
+def make_app(instance: Instance, settings: Settings, stopping: asyncio.Event) -> FastAPI:
+    """The application in front of *instance*, with the views that *settings* want; answers without an end do end when it is *stopping*."""
     app = FastAPI(
         title="batchsum",
         version=version("batchsum"),
@@ -20,5 +21,7 @@ def make_app(instance: Instance, settings: Settings) -> FastAPI:  # noqa: ARG001
     )
     app.include_router(probes.routes(instance))
     app.include_router(why.routes(instance))
+    if settings.http_page_enabled:
+        app.include_router(live.routes(instance, settings, stopping))
     problems.install(app)
     return app

@@ -31,9 +31,10 @@ class Server:
     It is bound early, so that a port that is taken is told at once, and listens only while it `run`s.
     """
 
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, *, host: str, port: int, stopping: asyncio.Event) -> None:
         self._host = host
         self._port = port
+        self._stopping = stopping
         self._socket: socket.socket | None = None
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
@@ -81,6 +82,7 @@ class Server:
         try:
             await asyncio.shield(serving)
         finally:
+            self._stopping.set()
             self._uvicorn.should_exit = True
             await serving
 
