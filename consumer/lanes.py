@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from consumer import metrics
 from consumer.lane import Lane, Source
 
 log = structlog.get_logger(__name__)
@@ -41,14 +42,19 @@ class Lanes:
         """
         if not self._running:
             return True
+        in_flight = sum(len(lane.in_flight) for lane in self._running.values())
         for lane in self._running.values():
             lane.drain()
         _, late = await asyncio.wait(self._running, timeout=self._drain_timeout_s)
         if late:
             log.warning("drain budget spent, work dropped", lanes=len(late))
+            dropped = sum(len(self._running[task].in_flight) for task in late)
             for task in late:
                 task.cancel()
             await asyncio.wait(late)
+            metrics.DROPPED_CHUNKS.inc(dropped)
+            in_flight -= dropped
+        metrics.DRAINED_CHUNKS.inc(in_flight)
         return not late
 
     async def close(self) -> bool:

@@ -7,13 +7,14 @@ from contextlib import suppress
 
 import structlog
 
-from consumer.board import WorkerState
-from consumer.chunk import Chunk
+from consumer import metrics
+from consumer.board import NOWHERE, Place, WorkerState
+from consumer.chunk import Chunk, Times
 from consumer.quarantine import Quarantine
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost, preload
-from domain.batch import Code, Outcomes, Rejection
+from domain.batch import Code, Outcome, Outcomes, Rejection
 
 STACKS_TIMEOUT_S = 5.0
 
@@ -52,31 +53,44 @@ class Pool:
         Raises:
             WorkersFailing: Batch after batch has failed, or the workers cannot be started again.
         """
+        return await self._process(chunk.values, chunk.place, chunk.times)
+
+    async def process_alone(self, value: bytes) -> Outcome:
+        """The outcome of one batch that came from no partition.
+
+        Raises:
+            WorkersFailing: As for `process`.
+        """
+        (outcome,) = await self._process([value], NOWHERE, Times())
+        return outcome
+
+    async def _process(self, values: Sequence[bytes | None], place: Place, times: Times) -> Outcomes:
         async with self._slots:
             workers = await self._current_workers()
             # Twice the limit, because a chunk may wait behind another one.
             timeout_s = 2 * self._limits.chunk_timeout_s
             try:
-                answer = await workers.run(
-                    timeout_s, chunk.place, self._work.process, chunk.values, self._work.batch_limits
-                )
+                answer = await workers.run(timeout_s, place, self._work.process, values, self._work.batch_limits)
             except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
                 log.warning(
                     "chunk into quarantine",
-                    partition=chunk.partition,
-                    offset=chunk.first_offset,
-                    records=len(chunk.values),
+                    partition=place.partition,
+                    offset=place.first_offset,
+                    records=len(values),
                     error=repr(failure),
                 )
+                metrics.QUARANTINES.inc()
+                if isinstance(failure, TimeoutError):
+                    metrics.CHUNK_TIMEOUTS.inc()
                 if isinstance(failure, WorkersLost | TimeoutError):
                     await self._replace(workers)
             else:
                 self.quarantine.note_good_batch()
-                chunk.times.began, chunk.times.ended = answer.began, answer.ended
+                times.began, times.ended = answer.began, answer.ended
                 return answer.value
-        chunk.times.began = time.monotonic()
-        outcomes = await self.quarantine.process(chunk.values, chunk.place)
-        chunk.times.ended = time.monotonic()
+        times.began = time.monotonic()
+        outcomes = await self.quarantine.process(values, place)
+        times.ended = time.monotonic()
         return outcomes
 
     async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
@@ -138,6 +152,7 @@ class Pool:
                 await lost.end()
                 self._workers = await self._start_workers()
                 self.rebuilds += 1
+                metrics.WORKER_REBUILDS.inc()
                 log.warning("workers replaced", workers=self._limits.workers)
 
     async def _start_workers(self) -> Workers:

@@ -17,6 +17,7 @@ from consumer.kafka.client import wait_for_topics
 from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from consumer.kafka.source import Source
 from consumer.lanes import Lanes
+from consumer.metrics import Counted
 from consumer.pool import Pool
 from consumer.recent import Recent
 from consumer.report import Report
@@ -24,7 +25,7 @@ from consumer.snapshot import Bounds, Snapshot, Snapshots
 from consumer.watchdog import Watchdog
 from consumer.why import Why
 from consumer.work import PoolLimits, Work
-from domain.batch import Limits
+from domain.batch import Limits, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class Service:
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
         self.recent = Recent()
+        self._counted = Counted()
         self._snapshots = Snapshots(
             lanes=self._lanes,
             pool=self.pool,
@@ -118,13 +120,17 @@ class Service:
             source=source,
             work=self.pool,
             sink=self._delivery.sink(source.partition),
-            reports=(self.report, self.recent),
+            reports=(self.report, self.recent, self._counted),
             chunks_max=self._settings.lane_chunks_max,
         )
 
     def snapshot(self) -> Snapshot:
         """What it is doing now."""
         return self._snapshots.take(self.source.partitions)
+
+    async def process_batch(self, value: bytes) -> Outcome:
+        """The outcome of a batch that came from no topic, through the same pool."""
+        return await self.pool.process_alone(value)
 
     async def why(self) -> Why:
         """What it is doing now, and where in the code."""

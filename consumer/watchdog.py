@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from consumer import metrics
 from consumer.failures import Stalled
 
 INTERVAL_S = 1.0
@@ -65,6 +66,7 @@ class Watchdog:
     def _note_stall(self, stall_s: float) -> None:
         if stall_s > STALL_NOTED_S:
             self.stalls += 1
+            metrics.LOOP_STALLS.inc()
             log.warning("event loop stood still", seconds=round(stall_s, 3))
 
     def _beat(self, file: Path) -> None:

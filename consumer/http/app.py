@@ -6,7 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from config.settings import Settings
-from consumer.http import live, probes, problems, why
+from consumer.http import batches, live, metrics, probes, problems, why
 from consumer.http.instance import Instance
 
 
@@ -20,8 +20,12 @@ def make_app(instance: Instance, settings: Settings, stopping: asyncio.Event) ->
         redoc_url=None,
     )
     app.include_router(probes.routes(instance))
+    app.include_router(metrics.routes(instance))
     app.include_router(why.routes(instance))
+    if settings.http_batches_enabled:
+        app.include_router(batches.routes(instance, settings))
     if settings.http_page_enabled:
         app.include_router(live.routes(instance, settings, stopping))
     problems.install(app)
+    app.add_middleware(metrics.CountRequests)
     return app

@@ -6,6 +6,7 @@ from consumer.health import Checks
 from consumer.recent import Recent
 from consumer.snapshot import Snapshot
 from consumer.why import Why
+from domain.batch import Outcome
 
 
 class Health(Protocol):
@@ -27,6 +28,13 @@ class Instance(Protocol):
     def recent(self) -> Recent: ...
     def snapshot(self) -> Snapshot:
         """What it is doing now."""
+
+    async def process_batch(self, value: bytes) -> Outcome:
+        """The outcome of a batch that came from no topic.
+
+        Raises:
+            WorkersFailing: The workers cannot be started, or keep failing.
+        """
 
     async def why(self) -> Why:
         """The same, and where in the code."""

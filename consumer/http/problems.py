@@ -49,7 +49,9 @@ def install(app: FastAPI) -> None:
         if not isinstance(error, HTTPException):
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong; the service's log has more")
         status = HTTPStatus(error.status_code)
-        return problem(status, status.description or status.phrase, headers=error.headers)
+        known = error.detail == status.phrase  # the framework says no more than that
+        detail = (status.description or status.phrase) if known else str(error.detail)
+        return problem(status, detail, headers=error.headers)
 
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Exception, refused)

@@ -8,6 +8,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from consumer import metrics
+
 log = structlog.get_logger(__name__)
 
 
@@ -96,9 +98,11 @@ class Commits:
                 return True
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    await self._consumer.commit(offsets)
+                    with metrics.COMMIT_SECONDS.time():
+                        await self._consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError) as refusal:
                 self.refused += 1
+                metrics.COMMITS_REFUSED.inc()
                 log.info("commit refused", reason=str(refusal), partitions=len(offsets))
             except (KafkaError, TimeoutError) as error:
                 log.warning("commit failed", error=repr(error), partitions=len(offsets))

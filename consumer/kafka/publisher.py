@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from config.settings import Settings
+from consumer import metrics
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
 from consumer.kafka.messages import Message
@@ -138,6 +139,7 @@ class Publisher:
                 log.warning("no producer to be had", topic=self._topic, error=describe(outage))
                 return
             self.replaced += 1
+            metrics.PRODUCERS_REPLACED.labels("dead_letters" if self._holds_too_large else "results").inc()
             retiring = asyncio.create_task(stop_client(failed, timeout_s=RETIRE_TIMEOUT_S))
             self._retired.add(retiring)
             retiring.add_done_callback(self._retired.discard)

@@ -13,6 +13,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import KafkaError
 
 from config.settings import Settings
+from consumer import metrics
 from consumer.failures import Stalled
 from consumer.kafka.client import connection_options, dead_tasks, start_client, stop_client
 from consumer.kafka.commits import Commits, CommittedBySink, Done
@@ -91,6 +92,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
                 self.commits.forget(self._partitions)
                 self._partitions = {}
             self.rebalances += 1
+            metrics.REBALANCES.inc()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Make a source of each partition and open its lane; where they start is found out there."""

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from config.settings import Settings
+from consumer import metrics
 from consumer.chunk import Finished
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import describe, start_client, stop_client
@@ -107,7 +108,8 @@ class TransactionalSink:
                     await self._send(producer, finished)
                 offset = run[-1].chunk.next_offset
                 await producer.send_offsets_to_transaction({self._partition: offset}, settings.group_id)
-                await producer.commit_transaction()
+                with metrics.COMMIT_SECONDS.time():
+                    await producer.commit_transaction()
         except (KafkaError, TimeoutError, AssertionError) as error:  # illegal states are told by assertions
             raise self._start_over(error) from error
 
@@ -159,6 +161,7 @@ class TransactionalSink:
         return self._producer
 
     def _start_over(self, error: Exception) -> StartOver:
+        metrics.PRODUCERS_REPLACED.labels("transaction").inc()
         now = time.monotonic()
         self.failing_since = self.failing_since or now
         if now - self.failing_since > self._settings.outage_timeout_ms / 1000:

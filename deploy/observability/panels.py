@@ -77,7 +77,6 @@ ROWS = (
                 ),
                 stacked=True,
             ),
-            Panel("Integers a second", (Query(_rate("batchsum_integers_total"), "integers"),)),
             Panel("Bytes a second", (Query(_rate("batchsum_bytes_total"), "requests"),), "Bps"),
         ),
     ),

@@ -1,5 +1,6 @@
 """An instance as the HTTP port sees it, which fares as the test wants."""
 
+import asyncio
 from dataclasses import dataclass
 
 from consumer.board import WorkerState
@@ -7,6 +8,8 @@ from consumer.health import Checks
 from consumer.recent import NOTHING, Recent
 from consumer.snapshot import Snapshot, lane_state, workers_at
 from consumer.why import Why
+from domain.batch import Limits, Outcome
+from domain.summation import process_chunk
 from tests.support.records import chunk_of
 
 
@@ -63,9 +66,20 @@ class FakeInstance:
     def __init__(self) -> None:
         self.health = FakeHealth()
         self.recent = Recent()
+        self.processing = 0
+        self.processed: list[bytes] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     def snapshot(self) -> Snapshot:
         return snapshot()
+
+    async def process_batch(self, value: bytes) -> Outcome:
+        self.processing += 1
+        self.processed.append(value)
+        await self.may_answer.wait()
+        (outcome,) = process_chunk([value], Limits())
+        return outcome
 
     async def why(self) -> Why:
         return Why.of(snapshot(), {})

@@ -1,0 +1,146 @@
+"""The request/response view: the contract's requests and answers, over HTTP, through the same pool.
+
+The event loop looks into no batch: the body goes to a worker as it is, and the answer comes from there.
+"""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from config.settings import Settings
+from consumer.failures import WorkersFailing
+from consumer.http import body
+from consumer.http.instance import Instance
+from consumer.http.problems import MEDIA_TYPE, Problem, problem
+from domain import batch
+from domain.batch import Code, Outcome, Rejection
+
+RETRY_AFTER_S = 1
+NUMBERS_BYTES_MAX = 64 * 1024  # these are read here, and a body of this size takes a millisecond
+
+STATUS = {
+    Code.EMPTY_RECORD: HTTPStatus.BAD_REQUEST,
+    Code.INVALID_JSON: HTTPStatus.BAD_REQUEST,
+    Code.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.RESULT_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.WORKER_CRASHED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.TIMED_OUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.OUT_OF_MEMORY: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status.value: {"description": says, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status, says in (
+        (HTTPStatus.BAD_REQUEST, "the body is no JSON"),
+        (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
+        (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is not JSON by its own account"),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "the batch is at fault, each fault by its path"),
+        (HTTPStatus.SERVICE_UNAVAILABLE, "too much is in flight, or the instance is stopping; come back"),
+    )
+}
+
+
+class Numbers(BaseModel):
+    """Integers to be added."""
+
+    model_config = ConfigDict(strict=True)
+
+    numbers: batch.Integers
+
+
+class Total(BaseModel):
+    """Their sum."""
+
+    result: int
+
+
+def routes(instance: Instance, settings: Settings) -> APIRouter:
+    """The routes of the view."""
+    router = APIRouter(tags=["batches"])
+    calls = _Calls(instance, settings)
+
+    @router.post(
+        "/process_batch",
+        response_model=batch.Response,
+        responses=REFUSALS,
+        openapi_extra=_takes(batch.Request, {"batchid": "id0101", "payload": [[1, 2], [3, 4]]}),
+    )
+    async def process_batch(request: Request) -> Response:
+        """Sum the lists of one batch: a request of the contract in, its answer out."""
+        outcome = await calls.process(await body.read(request, bytes_max=settings.http_body_bytes_max))
+        return Response(outcome.answer, media_type=body.JSON) if not isinstance(outcome, Rejection) else _told(outcome)
+
+    @router.post("/add_numbers", responses=REFUSALS, openapi_extra=_takes(Numbers, {"numbers": [1, 2, 3, 4]}))
+    @router.post("/add_number", responses=REFUSALS, openapi_extra=_takes(Numbers, {"numbers": [1, 2, 3, 4]}))
+    async def add_numbers(request: Request) -> Response:
+        """Add some integers."""
+        sent = await body.read(request, bytes_max=min(NUMBERS_BYTES_MAX, settings.http_body_bytes_max))
+        try:
+            numbers = Numbers.model_validate_json(sent)
+        except ValidationError as error:
+            return _at_fault(error)
+        value = json.dumps({"batchid": "add_numbers", "payload": [numbers.numbers]}).encode()
+        outcome = await calls.process(value)
+        if isinstance(outcome, Rejection):
+            return _told(outcome)
+        (total,) = json.loads(outcome.answer)["response"]
+        return Response(Total(result=total).model_dump_json(), media_type=body.JSON)
+
+    return router
+
+
+class _Calls:
+    """Batches over HTTP on their way through the pool: so many at once, and each only so long."""
+
+    def __init__(self, instance: Instance, settings: Settings) -> None:
+        self._instance = instance
+        self._timeout_s = settings.http_request_timeout_ms / 1000
+        self._calls_max = settings.http_requests_max
+        self._calls = 0
+
+    async def process(self, value: bytes) -> Outcome:
+        """The outcome of *value*.
+
+        Raises:
+            HTTPException: There is too much in flight, or no answer came in time (503).
+        """
+        if self._instance.health.readiness().get("draining"):
+            raise _come_back("the instance is stopping")
+        if self._calls >= self._calls_max:
+            raise _come_back(f"{self._calls_max} batches are in flight already")
+        self._calls += 1
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._instance.process_batch(value)
+        except TimeoutError:
+            raise _come_back(f"no answer within {self._timeout_s:g} s") from None
+        except WorkersFailing as failing:
+            raise _come_back(str(failing)) from failing
+        finally:
+            self._calls -= 1
+
+
+def _come_back(why: str) -> HTTPException:
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _told(rejection: Rejection) -> Response:
+    details = [batch.ErrorDetail(path=detail.path, message=detail.message) for detail in rejection.details]
+    return problem(STATUS[rejection.code], rejection.message, code=rejection.code, details=details)
+
+
+def _at_fault(error: ValidationError) -> Response:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        return problem(HTTPStatus.BAD_REQUEST, faults[0]["msg"], code=Code.INVALID_JSON)
+    details = [batch.ErrorDetail(path=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
+    message = "the numbers are not all integers, or there are none"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, code=Code.INVALID_REQUEST, details=details)
+
+
+def _takes(model: type[BaseModel], example: dict[str, object]) -> dict[str, Any]:
+    content = {body.JSON: {"schema": model.model_json_schema(), "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
