@@ -131,8 +131,10 @@ def write(broker: Broker, topic: str, *, timestamp_ms: int) -> None:
 
 
 async def test_what_waits_for_most_of_the_retention_is_told(broker: Broker, topics: Topics) -> None:
-    write(broker, topics.request_topic, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)  # of seven, by default
-    code, (finding,) = await checked(broker, topics)
+    kept = f"{topics.request_topic}-a-week"
+    broker.create_topic(kept, partitions=4, retention_ms=str(7 * DAY_MS))
+    write(broker, kept, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)
+    code, (finding,) = await checked(broker, topics._replace(request_topic=kept))
     assert (code, finding["subject"]) == (9, f"group {topics.group_id}")
     assert finding["what"].startswith("1 requests wait, the oldest for 5184")
 
