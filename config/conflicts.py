@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -77,19 +79,85 @@ def _topics(settings: "Settings") -> Iterator[Conflict]:
         yield Conflict(names, "must be three different topics, or the service would read what it writes")
 
 
-def _security(settings: "Settings") -> Iterator[Conflict]:
-    protocol = settings.security_protocol
-    for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
-        if protocol.startswith("SASL_") and getattr(settings, name) is None:
-            yield Conflict((name, "security_protocol"), f"must be set, as security_protocol is {protocol}")
-    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
-        path = getattr(settings, name)
-        if path is not None and not protocol.endswith("SSL"):
-            yield Conflict((name, "security_protocol"), f"has no effect, as security_protocol is {protocol}")
-        elif path is not None and not path.is_file():
-            yield Conflict((name,), "must be a file that is there")
+def _protocol(settings: "Settings") -> Iterator[Conflict]:
+    """Everything that is set has an effect, and everything that is needed is set."""
+    protocol, mechanism = settings.security_protocol, settings.sasl_mechanism
+    if protocol.startswith("SASL_") and mechanism is None:
+        yield Conflict(("sasl_mechanism", "security_protocol"), f"must be set, as security_protocol is {protocol}")
+    for name in (name for name in _given(settings, "ssl_") if not protocol.endswith("SSL")):
+        yield Conflict((name, "security_protocol"), f"has no effect, as security_protocol is {protocol}")
+    for prefix, mechanisms in _MECHANISMS.items():
+        for name in _given(settings, prefix):
+            if not protocol.startswith("SASL_"):
+                yield Conflict((name, "security_protocol"), f"has no effect, as security_protocol is {protocol}")
+            elif mechanism is not None and mechanism not in mechanisms:
+                yield Conflict((name, "sasl_mechanism"), f"has no effect, as sasl_mechanism is {mechanism}")
+
+
+def _credentials(settings: "Settings") -> Iterator[Conflict]:
+    mechanism = settings.sasl_mechanism if settings.security_protocol.startswith("SASL_") else None
+    for name in _NEEDS.get(mechanism or "", ()):
+        if not _given(settings, name):
+            either = f"must be set, or {name}_file" if f"{name}_file" in type(settings).model_fields else "must be set"
+            yield Conflict((name, "sasl_mechanism"), f"{either}, as sasl_mechanism is {mechanism}")
+    for name in ("ssl_key_password", "sasl_password", "oauth_client_secret"):
+        if getattr(settings, name) is not None and getattr(settings, f"{name}_file") is not None:
+            yield Conflict((f"{name}_file", name), f"must not be set beside {name}: which of them would count?")
     if settings.ssl_keyfile is not None and settings.ssl_certfile is None:
         yield Conflict(("ssl_certfile", "ssl_keyfile"), "must be set, as ssl_keyfile is")
+    if settings.ssl_certfile is None:
+        for name in _given(settings, "ssl_key_password"):
+            yield Conflict((name, "ssl_certfile"), "has no effect without ssl_certfile")
+    url = urlsplit(settings.oauth_token_url or "https:")
+    if url.scheme != "https" and url.hostname not in _LOOPBACK:
+        yield Conflict(
+            ("oauth_token_url",), "must be https, or on this machine, or the secret could be read on its way"
+        )
+    if mechanism == "GSSAPI" and find_spec("gssapi") is None:
+        yield Conflict(("sasl_mechanism",), "needs the extra gssapi for GSSAPI: pip install 'batchsum[gssapi]'")
 
 
-_RULES: tuple[Callable[["Settings"], Iterator[Conflict]], ...] = (_timeouts, _sizes, _topics, _security)
+def _files(settings: "Settings") -> Iterator[Conflict]:
+    for name in _FILES:
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            yield Conflict((name,), "must be a file that is there")
+
+
+def _given(settings: "Settings", prefix: str) -> list[str]:
+    """The settings of this beginning that somebody has set."""
+    named = [name for name in type(settings).model_fields if name.startswith(prefix)]
+    return [name for name in named if name in settings.model_fields_set and getattr(settings, name) is not None]
+
+
+# Which mechanisms the settings that begin so are for, and what each mechanism cannot do without.
+_MECHANISMS = {
+    "sasl_username": {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
+    "sasl_password": {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
+    "oauth_": {"OAUTHBEARER"},
+}
+_NEEDS = {
+    "PLAIN": ("sasl_username", "sasl_password"),
+    "SCRAM-SHA-256": ("sasl_username", "sasl_password"),
+    "SCRAM-SHA-512": ("sasl_username", "sasl_password"),
+    "OAUTHBEARER": ("oauth_token_url", "oauth_client_id", "oauth_client_secret"),
+}
+_FILES = (
+    "ssl_cafile",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_key_password_file",
+    "sasl_password_file",
+    "oauth_client_secret_file",
+    "oauth_cafile",
+)
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+_RULES: tuple[Callable[["Settings"], Iterator[Conflict]], ...] = (
+    _timeouts,
+    _sizes,
+    _topics,
+    _protocol,
+    _credentials,
+    _files,
+)

@@ -13,9 +13,11 @@ from config.connection import Connection
 from config.http import Http
 from config.instance import Lifetime, Logs, Work
 from config.kafka import Fetching, Membership, Publishing, Topics
+from config.security import Security
 
 GROUPS: tuple[type[BaseModel], ...] = (
     Connection,
+    Security,
     Topics,
     Membership,
     Fetching,
@@ -27,7 +29,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
 )
 
 
-class Settings(Logs, Http, Lifetime, Work, Publishing, Fetching, Membership, Topics, Connection):
+class Settings(Logs, Http, Lifetime, Work, Publishing, Fetching, Membership, Topics, Security, Connection):
     """The settings of one instance, validated, consistent with one another and unchangeable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -141,7 +141,8 @@ def _problems(
         else:
             name = str(fault["loc"][0])
             message = fault["msg"].removeprefix("Input ")
-            given = "" if name in SECRETS else f", not {shown(values[name])!r}"
+            # Somebody may have written a password into a URL, where it is refused.
+            given = "" if name in SECRETS or name.endswith("_url") else f", not {shown(values[name])!r}"
             yield f"{name} ({origins[name]}): {message}{given}"
 
 

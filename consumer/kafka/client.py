@@ -1,7 +1,6 @@
 """Connections to Kafka: how clients are made, started, watched and stopped."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from aiokafka.errors import KafkaError
 from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka import guards
+from consumer.kafka.security import advice, security_options
 
 RETRY_WAIT_S = 1.0
 TOPIC_WAIT_S = 5.0
@@ -25,29 +25,16 @@ Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """What every client of aiokafka is given: where the brokers are, and who is calling."""
-    options: dict[str, Any] = {
+    """What every client of aiokafka is given: where the brokers are, and who is calling.
+
+    Raises:
+        CannotConnect: A certificate, key or secret cannot be read.
+    """
+    return security_options(settings) | {
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.client_id,
         "request_timeout_ms": settings.request_timeout_ms,
-        "security_protocol": settings.security_protocol,
     }
-    if settings.security_protocol.endswith("SSL"):
-        options["ssl_context"] = _ssl_context(settings)
-    if settings.security_protocol.startswith("SASL"):
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        options["sasl_plain_username"] = settings.sasl_username
-        options["sasl_plain_password"] = settings.sasl_password and settings.sasl_password.get_secret_value()
-    return options
-
-
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ssl_cafile)
-    if settings.ssl_certfile:
-        password = settings.ssl_key_password.get_secret_value() if settings.ssl_key_password else ""
-        # A password is always given: without one, an encrypted key would ask for it at a terminal that is not there.
-        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password=password)
-    return context
 
 
 async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client:
@@ -148,8 +135,9 @@ def dead_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> list[str]:
 
 
 def describe(error: BaseException) -> str:
-    """*error* in one line; its type alone where it has nothing to say."""
-    return str(error) or type(error).__name__
+    """*error* in one line, with what to look at where that is known; its type alone where it has nothing to say."""
+    text, hint = str(error) or type(error).__name__, advice(error.__cause__ or error)
+    return f"{text} ({hint})" if hint else text
 
 
 def _addresses(client: AIOKafkaConsumer | AIOKafkaProducer) -> str:

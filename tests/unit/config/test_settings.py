@@ -1,8 +1,10 @@
 """The settings: documented, bounded, consistent with one another."""
 
+from importlib.util import find_spec
+
 import pytest
 from annotated_types import Ge, Le
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from config.conflicts import conflicts
 from config.settings import GROUPS, Settings
@@ -90,14 +92,82 @@ def test_settings_that_just_agree_are_taken(values: dict[str, object]) -> None:
     assert conflicts(Settings.model_validate(values)) == []
 
 
-def test_sasl_needs_all_that_a_login_needs() -> None:
+LOGIN = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512", "sasl_username": "me"}
+OIDC = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "OAUTHBEARER",
+    "oauth_token_url": "https://id.example/token",
+    "oauth_client_id": "me",
+    "oauth_client_secret": "hunter2",
+}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        LOGIN | {"sasl_password": "hunter2"},
+        LOGIN | {"sasl_password_file": __file__},
+        OIDC,
+        OIDC | {"oauth_scope": "kafka", "oauth_cafile": __file__},
+        OIDC | {"oauth_token_url": "http://localhost:8080/token"},
+        {"security_protocol": "SSL", "ssl_certfile": __file__, "ssl_key_password_file": __file__},
+    ],
+)
+def test_what_is_complete_is_taken(values: dict[str, object]) -> None:
+    assert conflicts(Settings.model_validate(values)) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"security_protocol": "SASL_SSL"}, ["sasl_mechanism must be set, as security_protocol is SASL_SSL"]),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN"},
+            ["sasl_username must be set, as", "sasl_password must be set, or sasl_password_file, as sasl_mechanism is"],
+        ),
+        (LOGIN | {"sasl_password_file": "/nowhere"}, ["sasl_password_file must be a file that is there"]),
+        (
+            LOGIN | {"sasl_password": "hunter2", "sasl_password_file": __file__},
+            ["sasl_password_file must not be set beside sasl_password"],
+        ),
+        ({"sasl_password": "hunter2"}, ["sasl_password has no effect, as security_protocol is PLAINTEXT"]),
+        (OIDC | {"sasl_username": "me"}, ["sasl_username has no effect, as sasl_mechanism is OAUTHBEARER"]),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"},
+            ["oauth_token_url must", "oauth_client_id must", "oauth_client_secret must be set, or oauth_client_secret"],
+        ),
+        (OIDC | {"oauth_token_url": "http://id.example/token"}, ["oauth_token_url must be https"]),
+        (
+            {"security_protocol": "SSL", "ssl_key_password": "hunter2"},
+            ["ssl_key_password has no effect without ssl_certfile"],
+        ),
+    ],
+)
+def test_what_is_incomplete_contradicts_itself_or_has_no_effect_is_refused(
+    values: dict[str, object], told: list[str]
+) -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(security_protocol="SASL_SSL", sasl_username="me")
-    assert "sasl_mechanism" in str(caught.value)
-    assert "sasl_password" in str(caught.value)
-    assert "sasl_username" not in str(caught.value)
+        Settings.model_validate(values)
+    for line in told:
+        assert line in str(caught.value)
+    assert str(caught.value).count(" has no effect") + str(caught.value).count(" must ") == len(told)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.skipif(find_spec("gssapi") is not None, reason="the extra is installed")
+def test_kerberos_without_its_extra_is_refused_with_what_to_install() -> None:
+    with pytest.raises(ValidationError, match=r"pip install 'batchsum\[gssapi\]'"):
+        Settings(security_protocol="SASL_SSL", sasl_mechanism="GSSAPI")
+
+
+@pytest.mark.parametrize("url", ["", "id.example/token", "ftp://id.example", "https://me:hunter2@id.example/token"])
+def test_a_token_url_is_one_for_the_web_and_holds_no_password(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(OIDC | {"oauth_token_url": url})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_secrets_are_not_in_what_is_printed_of_settings() -> None:
-    settings = Settings(sasl_password=SecretStr("hunter2"), ssl_key_password=SecretStr("hunter3"))
-    assert "hunter" not in f"{settings!r} {settings}"
+    secrets = {"ssl_certfile": __file__, "ssl_key_password": "hunter3", "sasl_password": "hunter4"}
+    for settings in (Settings.model_validate(LOGIN | secrets), Settings.model_validate(OIDC)):
+        assert "hunter" not in f"{settings!r} {settings}"

@@ -69,14 +69,34 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert load().settings == Settings()
 
 
+# What a setting that begins so has no effect without.
+BESIDE = {
+    "ssl_": {"security_protocol": "SSL", "ssl_certfile": __file__},
+    "sasl_": {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "sasl_username": "me",
+        "sasl_password": "hunter2",
+    },
+    "oauth_": {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "OAUTHBEARER",
+        "oauth_token_url": "https://localhost",
+        "oauth_client_id": "me",
+        "oauth_client_secret": "hunter2",
+    },
+}
+WHERE_UNSET = {"workers": "3", "sasl_mechanism": "PLAIN", "oauth_token_url": "https://localhost/token"}
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_can_be_set_by_its_variable(name: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name.startswith("ssl_"):
-        file.write_text(f"security_protocol = 'SSL'\nssl_certfile = '{__file__}'\n")
+    beside = next((values for beginning, values in BESIDE.items() if name.startswith(beginning)), {})
+    others = {other: value for other, value in beside.items() if other not in {name, name.removesuffix("_file")}}
+    file.write_text("\n".join(f"{other} = '{value}'" for other, value in others.items()))
     default = Settings.model_fields[name].default
-    where_none = {"workers": "3", "sasl_mechanism": "PLAIN"}.get(name, __file__)
-    monkeypatch.setenv(variable(name), where_none if default is None else str(default))
-    assert load(file if file.exists() else None).origins[name] == f"environment {variable(name)}"
+    monkeypatch.setenv(variable(name), WHERE_UNSET.get(name, __file__) if default is None else str(default))
+    assert load(file).origins[name] == f"environment {variable(name)}"
 
 
 def test_all_mistakes_are_told_at_once_each_with_its_source(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +174,14 @@ def test_a_missing_file_is_a_mistake(file: Path) -> None:
 
 
 def test_secrets_are_shown_masked() -> None:
-    settings = load(overrides={"sasl_password": "hunter2"}).settings
+    settings = load(overrides=BESIDE["sasl_"]).settings
     assert settings.sasl_password is not None
     assert settings.sasl_password.get_secret_value() == "hunter2"
     assert shown(settings.sasl_password) == "********"
+
+
+def test_a_mistake_in_a_url_does_not_quote_it() -> None:
+    """It may be that there is a password in it."""
+    (told,) = problems(None, **BESIDE["oauth_"] | {"oauth_token_url": "https://me:hunter3@id.example"})
+    assert told.startswith("oauth_token_url (flag): ")
+    assert "hunter3" not in told
