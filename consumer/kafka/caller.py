@@ -14,6 +14,7 @@ from config.settings import Settings
 from consumer.chunk import Record
 from consumer.failures import CannotConnect, Failure
 from consumer.kafka.client import Client, connection_options, describe, start_client, stop_client
+from consumer.kafka.security import advice
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024  # the topic's own limit is the one that counts, and the broker holds it
 IN_FLIGHT_MAX = 5_000
@@ -195,6 +196,8 @@ async def _start(make: Callable[[], Client], settings: Settings, *topics: str) -
     except CannotConnect as error:
         if isinstance(error.__cause__, UnknownTopicOrPartitionError):
             raise _no_topic(*topics) from error
+        if advice(error):
+            raise
         raise CannotConnect(
             f"{error}; is a broker at {settings.bootstrap_servers}? Say where by --bootstrap-servers"
         ) from error

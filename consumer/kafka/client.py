@@ -11,13 +11,14 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import guards
+from consumer.kafka import connections, guards
 from consumer.kafka.security import advice, security_options
 
 RETRY_WAIT_S = 1.0
 TOPIC_WAIT_S = 5.0
 
 guards.install()
+connections.install()
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client
         CannotConnect: No broker could be used in time.
     """
     deadline = time.monotonic() + timeout_ms / 1000
+    reason: Exception | None = None
     while True:
         client = make()
         try:
@@ -53,8 +55,10 @@ async def start_client(make: Callable[[], Client], *, timeout_ms: int) -> Client
                 await client.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await stop_client(client, timeout_s=RETRY_WAIT_S)
+            if reason is None or not isinstance(error, TimeoutError):
+                reason = error  # a last try that was cut short has less to tell than the one before
             if time.monotonic() + RETRY_WAIT_S > deadline:
-                raise CannotConnect(f"no broker can be used at {_addresses(client)}: {describe(error)}") from error
+                raise CannotConnect(f"no broker can be used at {_addresses(client)}: {describe(reason)}") from reason
             log.warning("cannot connect, trying again", error=describe(error))
             await asyncio.sleep(RETRY_WAIT_S)
         except BaseException:
@@ -136,7 +140,7 @@ def dead_tasks(client: AIOKafkaConsumer | AIOKafkaProducer) -> list[str]:
 
 def describe(error: BaseException) -> str:
     """*error* in one line, with what to look at where that is known; its type alone where it has nothing to say."""
-    text, hint = str(error) or type(error).__name__, advice(error.__cause__ or error)
+    text, hint = str(error) or type(error).__name__, advice(error)
     return f"{text} ({hint})" if hint else text
 
 

@@ -7,12 +7,10 @@ read again before it is used.
 import contextlib
 import time
 from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import aiokafka
-from aiokafka import TopicPartition, client, errors
-from aiokafka.client import AIOKafkaClient
+from aiokafka import TopicPartition, errors
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -22,10 +20,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 GUARDED_VERSION = "0.14.0"
 
 _send_request = GroupCoordinator._send_req
-_create_connection = client.create_conn
-_bootstrap = AIOKafkaClient.bootstrap
-
-_connection_errors: ContextVar[list[Exception]] = ContextVar("connection_errors")
+_do_heartbeat = GroupCoordinator._do_heartbeat
 
 
 async def _send_request_minding_group_errors(self: GroupCoordinator, request: Any) -> Any:
@@ -42,6 +37,18 @@ async def _send_request_minding_group_errors(self: GroupCoordinator, request: An
             self.coordinator_dead()
         raise error
     return response
+
+
+async def _do_heartbeat_or_join_again(self: GroupCoordinator) -> bool:
+    """T27: a member whose heartbeat is refused, as when a permission has been withdrawn, joins again when it may.
+
+    The original ends its heartbeats for ever, and still takes itself for a member.
+    """
+    try:
+        return bool(await _do_heartbeat(self))
+    except errors.KafkaError:
+        self.reset_generation()
+        return False
 
 
 @contextlib.contextmanager
@@ -68,44 +75,6 @@ def _decoded_record(self: PartitionRecords, partition: TopicPartition, record: A
     return record
 
 
-async def _create_connection_with_current_credentials(
-    *address: Any, ssl_context: Any = None, sasl_plain_password: Any = None, **options: Any
-) -> Any:
-    """T23: what can be rotated is given as a function, and asked for at each connection, not once in a client's life.
-
-    T24: whatever goes wrong in a handshake is a failed connection. aiokafka expects no other errors there than its own
-    and the network's; one of Kerberos, or a signature that is wrong, would end the background task that met it.
-    """
-    try:
-        return await _create_connection(
-            *address,
-            ssl_context=ssl_context() if callable(ssl_context) else ssl_context,
-            sasl_plain_password=sasl_plain_password() if callable(sasl_plain_password) else sasl_plain_password,
-            **options,
-        )
-    except (errors.KafkaError, OSError, TimeoutError) as error:
-        _connection_errors.get([]).append(error)
-        raise
-    except Exception as error:
-        refused = errors.AuthenticationFailedError(f"{type(error).__name__}: {error}")
-        _connection_errors.get([]).append(refused)
-        raise refused from error
-
-
-async def _bootstrap_saying_why(self: AIOKafkaClient) -> None:
-    """T25: that no address was of use is raised with the reason of the last one, which is otherwise only logged."""
-    reasons: list[Exception] = []
-    token = _connection_errors.set(reasons)
-    try:
-        await _bootstrap(self)
-    except errors.KafkaConnectionError:
-        if not reasons:
-            raise
-        raise errors.KafkaConnectionError(str(reasons[-1]) or type(reasons[-1]).__name__) from reasons[-1]
-    finally:
-        _connection_errors.reset(token)
-
-
 def install() -> None:
     """Put the repairs in place; more than once does no harm.
 
@@ -120,10 +89,9 @@ def install() -> None:
     if not __debug__:
         raise RuntimeError("run Python without -O and PYTHONOPTIMIZE: aiokafka checks its state by assertions")
     GroupCoordinator._send_req = _send_request_minding_group_errors
+    GroupCoordinator._do_heartbeat = _do_heartbeat_or_join_again
     SubscriptionState.fetch_context = _fetch_context
     PartitionRecords._consumer_record = _decoded_record
-    AIOKafkaClient.bootstrap = _bootstrap_saying_why
-    client.create_conn = _create_connection_with_current_credentials
 
 
 def records_are_compiled() -> bool:

@@ -158,13 +158,15 @@ def _fingerprint(files: Iterable[Path]) -> _Fingerprint:
 
 
 def _reason(error: OSError) -> str:
-    reasons = {
-        "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
-        "BAD_DECRYPT": "the key's password is wrong",
-    }
-    known = reasons.get(getattr(error, "reason", None) or "")
-    return known or error.strerror or "no certificate, or no key, in PEM"
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    return _TLS_REASONS.get(error.reason or "", "no certificate, or no key, in PEM")
 
+
+_TLS_REASONS = {
+    "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
+    "BAD_DECRYPT": "the key's password is wrong",
+}
 
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.TopicAuthorizationFailedError, "this user lacks a permission on the topic"),
@@ -178,10 +180,13 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 _HOST_MISMATCH, _ADDRESS_MISMATCH = 62, 64  # X509_V_ERR_…
 
 
-def advice(error: BaseException) -> str:
-    """Which setting or permission an *error* is about; nothing where it has to do with neither."""
+def advice(error: BaseException | None) -> str:
+    """Which setting or permission an *error* is about, or one that it comes from; nothing where it is about neither."""
+    if error is None:
+        return ""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in {_HOST_MISMATCH, _ADDRESS_MISMATCH}:
             return "bootstrap_servers, and what brokers advertise, must be names in the brokers' certificates"
         return "ssl_cafile must vouch for the brokers' certificates"
-    return next((words for kind, words in _ADVICE if isinstance(error, kind)), "")
+    words = next((words for kind, words in _ADVICE if isinstance(error, kind)), "")
+    return words or advice(error.__cause__)

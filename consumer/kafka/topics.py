@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, NoBrokersAvailable, TopicAlreadyExistsEr
 from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka.client import connection_options, describe
+from consumer.kafka.security import advice
 
 # A request as large as brokers take by default must fit with the headers that say why it failed. And it is kept until
 # somebody deletes it: retention would count from the request's own timestamp, and could take a dead letter away at once.
@@ -98,8 +99,10 @@ async def _connect(settings: Settings) -> AIOKafkaAdminClient:
         except (KafkaError, OSError, TimeoutError) as error:
             await admin.close()
             if time.monotonic() + RETRY_WAIT_S > deadline:
-                hint = f"is a broker at {settings.bootstrap_servers}? Say where by --bootstrap-servers"
-                raise CannotConnect(f"Kafka cannot be used: {describe(error)}; {hint}") from error
+                hint = f"; is a broker at {settings.bootstrap_servers}? Say where by --bootstrap-servers"
+                raise CannotConnect(
+                    f"Kafka cannot be used: {describe(error)}{'' if advice(error) else hint}"
+                ) from error
             await asyncio.sleep(RETRY_WAIT_S)
         else:
             return admin

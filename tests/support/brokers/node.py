@@ -13,7 +13,7 @@ from tests.support.brokers.ports import HOST, free_port
 from tests.support.brokers.topics import node_ids
 from tests.support.brokers.waiting import wait_until
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 20.0
 FORMAT_TIMEOUT_S = 60.0
 LOG_TAIL_CHARACTERS = 3000
@@ -38,6 +38,10 @@ class Node:
         self._java = [java() or "java", f"-Xmx{heap_megabytes}m", "-cp", f"{jars}/*"]
         self._process: subprocess.Popen[bytes] | None = None
         self._last_will: LastWill | None = None
+
+    def add_java_options(self, *options: str) -> None:
+        """Give these to its Java, too, from the next start on."""
+        self._java[1:1] = options
 
     def format(self, properties: Mapping[str, str], *, cluster_id: str) -> None:
         """Write its properties and prepare its storage, once in its life."""

@@ -1,0 +1,77 @@
+"""Repairs of how aiokafka 0.14.0 connects and logs in; `guards` asserts the version that they are written against."""
+
+import json
+from contextvars import ContextVar
+from typing import Any
+
+from aiokafka import client, errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import OAuthAuthenticator
+
+_create_connection = client.create_conn
+_bootstrap = AIOKafkaClient.bootstrap
+_next_step = OAuthAuthenticator.step
+
+_failures: ContextVar[list[Exception]] = ContextVar("failures")
+
+
+async def _create_connection_with_current_credentials(
+    *address: Any, ssl_context: Any = None, sasl_plain_password: Any = None, **options: Any
+) -> Any:
+    """T23: what can be rotated is given as a function, and asked for at each connection, not once in a client's life.
+
+    T24: whatever goes wrong in a handshake is a failed connection. aiokafka expects no other errors there than its own
+    and the network's; one of Kerberos, or a signature that is wrong, would end the background task that met it.
+    """
+    try:
+        return await _create_connection(
+            *address,
+            ssl_context=ssl_context() if callable(ssl_context) else ssl_context,
+            sasl_plain_password=sasl_plain_password() if callable(sasl_plain_password) else sasl_plain_password,
+            **options,
+        )
+    except (errors.KafkaError, OSError, TimeoutError) as error:
+        _failures.get([]).append(error)
+        raise
+    except Exception as error:
+        failure = errors.AuthenticationFailedError(f"{type(error).__name__}: {error}")
+        _failures.get([]).append(failure)
+        raise failure from error
+
+
+async def _bootstrap_saying_why(self: AIOKafkaClient) -> None:
+    """T25: that no address was of use is raised with the reason of the last one, which is otherwise only logged."""
+    failures: list[Exception] = []
+    token = _failures.set(failures)
+    try:
+        await _bootstrap(self)
+    except errors.KafkaConnectionError:
+        if not failures:
+            raise
+        raise errors.KafkaConnectionError(str(failures[-1]) or type(failures[-1]).__name__) from failures[-1]
+    finally:
+        _failures.reset(token)
+
+
+async def _step_minding_refusal(self: OAuthAuthenticator, payload: bytes | None) -> Any:
+    """T26: a broker that answers a token with anything at all has refused it (RFC 7628, 3.2.3).
+
+    aiokafka takes that for a login, goes on, and asks for metadata, in vain and without a pause.
+    """
+    if payload:
+        raise errors.SaslAuthenticationFailed(f"the token is refused: {_status(payload)}")
+    return await _next_step(self, payload)
+
+
+def _status(refusal: bytes) -> str:
+    try:
+        return str(json.loads(refusal)["status"])
+    except (ValueError, KeyError, TypeError):
+        return "no reason given"
+
+
+def install() -> None:
+    """Put the repairs in place; more than once does no harm."""
+    client.create_conn = _create_connection_with_current_credentials
+    AIOKafkaClient.bootstrap = _bootstrap_saying_why
+    OAuthAuthenticator.step = _step_minding_refusal
