@@ -12,8 +12,8 @@ from config.settings import Settings
 _FIRST_KEYS = ("timestamp", "level", "event", "logger")
 _LAST_KEYS = ("exception", "stack")
 
-# At debug it writes every request and response out: passwords (SASL) and the records themselves.
-_INDISCREET_LOGGER = "aiokafka.conn"
+# At debug they write out every request and response, and every record: passwords (SASL), and what batches hold.
+_INDISCREET_LOGGERS = ("aiokafka.conn", "aiokafka.producer.producer")
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
@@ -44,7 +44,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger(_INDISCREET_LOGGER).setLevel(max(level, logging.INFO))
+    for name in _INDISCREET_LOGGERS:
+        logging.getLogger(name).setLevel(max(level, logging.INFO))
     logging.captureWarnings(capture=True)
 
 

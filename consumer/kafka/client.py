@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import connections, guards
+from consumer.kafka import compression, connections, guards
 from consumer.kafka.security import advice, security_options
 
 RETRY_WAIT_S = 1.0
@@ -19,6 +19,7 @@ TOPIC_WAIT_S = 5.0
 
 guards.install()
 connections.install()
+compression.install()
 
 log = structlog.get_logger(__name__)
 

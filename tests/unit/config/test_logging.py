@@ -10,11 +10,16 @@ from typing import Any, Literal
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.logging import configure
 from config.settings import Settings
 
 FORGERY = "id\n2026-01-01T00:00:00Z [info     ] all is well\r\x1b[2J\x9b1m\u2028\u202e"
+
+
+INDISCREET = ["aiokafka.conn", "aiokafka.producer.producer"]
 
 
 class Terminal(io.StringIO):
@@ -26,13 +31,14 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    root, client = logging.getLogger(), logging.getLogger("aiokafka.conn")
-    handlers, level, client_level = root.handlers[:], root.level, client.level
+    root, clients = logging.getLogger(), [logging.getLogger(name) for name in INDISCREET]
+    handlers, level, client_levels = root.handlers[:], root.level, [client.level for client in clients]
     root.handlers = []  # those of the test runner would be closed
     yield
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
-    client.setLevel(client_level)
+    for client, client_level in zip(clients, client_levels, strict=True):
+        client.setLevel(client_level)
     root.setLevel(level)
     root.handlers = handlers
 
@@ -109,10 +115,11 @@ def test_what_is_below_the_level_is_not_logged() -> None:
     assert stream.getvalue() == ""
 
 
-def test_the_client_never_writes_out_its_requests() -> None:
+@pytest.mark.parametrize("name", INDISCREET)
+def test_the_client_never_writes_out_its_requests(name: str) -> None:
     """At debug they hold the SASL password, and every record."""
     stream = logs_to(io.StringIO(), log_level="debug")
-    logging.getLogger("aiokafka.conn").debug("Request: %s", "SaslAuthenticateRequest(hunter2)")
+    logging.getLogger(name).debug("Request: %s", "SaslAuthenticateRequest(hunter2)")
     structlog.get_logger("ours").debug("chunk delivered")
     assert [line["event"] for line in lines(stream)] == ["chunk delivered"]
 
@@ -125,6 +132,22 @@ def test_a_value_cannot_forge_a_line(log_format: Literal["json", "console"]) -> 
     written = stream.getvalue()
     assert written.count("\n") == 2
     assert written.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@given(
+    batchid=st.text(max_size=256), hidden=st.sampled_from(["", FORGERY, "\r", "\x1b]0;title\x07", "\u2066", "\ud800"])
+)
+def test_whatever_a_batchid_is_it_stays_in_its_line(
+    log_format: Literal["json", "console"], batchid: str, hidden: str
+) -> None:
+    """Nor does it move the cursor, change the colours or the title, or turn the direction of what is behind it."""
+    stream = logs_to(io.StringIO(), log_format)
+    structlog.get_logger("ours").warning("dead letter", batchid=batchid + hidden, reason="invalid_request")
+    written = stream.getvalue()
+    assert written.endswith("\n")
+    assert written[:-1].isprintable()
+    written.encode()
 
 
 def test_an_exception_cannot_forge_a_line_on_the_console() -> None:
