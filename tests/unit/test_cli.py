@@ -71,7 +71,8 @@ def test_the_config_command_speaks_json() -> None:
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_the_config_command_masks_secrets(form: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCHSUM_SASL_PASSWORD", "hunter2")
-    result = batchsum("config", *form)
+    login = ("security_protocol=SASL_SSL", "sasl_mechanism=PLAIN", "sasl_username=me")
+    result = batchsum("config", *form, *(f"--set={assignment}" for assignment in login))
     assert "hunter2" not in result.output
     assert "********" in result.stdout
 
