@@ -71,7 +71,16 @@ $(BENCH)/ready: requirements/benchmarks.txt | $(BIN)/python
 	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
+sbom: $(VENV)/dev ## what the image holds, as a bill of materials: build/sbom.json (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml --output-reproducible --of JSON --output-file build/sbom.json
+	@echo "build/sbom.json"
+
+audit: $(VENV)/dev ## look the image's dependencies up among known vulnerabilities; needs the database on the network
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt \
+		|| { echo "audit failed: a vulnerability, or the database of them cannot be reached; nothing has been proved" >&2; exit 1; }
+
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
-.PHONY: help demo test chaos chaos-each fuzz lint documents bench bench-quick format lock clean
+.PHONY: help demo test chaos chaos-each fuzz lint documents bench bench-quick format lock sbom audit clean

@@ -43,6 +43,10 @@ dead_letter=$(kafka_tool kafka-console-consumer --topic batch-requests-dlq --fro
 [[ $dead_letter == 'no batch' ]] || fail "no dead letter for what is no batch: $dead_letter"
 echo "Kafka's console tools: a dead letter for what is no batch"
 
+# Not even the health check: where no shell can be run, it says the same.
+docker run --rm --volume /dev/null:/usr/bin/dash:ro --volume /dev/null:/usr/bin/bash:ro --entrypoint python3 \
+    "$BATCHSUM_IMAGE" -m consumer.probe 2>&1 | grep -q 'No such file' || fail "the probe needs a shell"
+docker run --rm --volume /dev/null:/usr/bin/dash:ro --volume /dev/null:/usr/bin/bash:ro "$BATCHSUM_IMAGE" --version
 if docker exec "$(container)" touch /written 2>/dev/null; then fail "the root file system is not read-only"; fi
 [[ $(docker exec "$(container)" id -u) != 0 ]] || fail "the service runs as root"
 stopped=$(container)
