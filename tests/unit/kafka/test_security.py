@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from config import conflicts
 from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka import connections
@@ -220,6 +221,17 @@ async def test_a_broker_that_answers_a_token_has_refused_it(answer: bytes, told:
     with pytest.raises(errors.SaslAuthenticationFailed, match=told):
         await login.step(answer)
     assert await login.step(b"") is None
+
+
+def test_kerberos_gets_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra may not be installed here; that it is asked for is the settings' business."""
+    monkeypatch.setattr(conflicts, "find_spec", lambda _: object())
+    options = connection_options(
+        Settings(security_protocol="SASL_SSL", sasl_mechanism="GSSAPI", kerberos_domain_name="kafka.example")
+    )
+    assert options["sasl_mechanism"] == "GSSAPI"
+    assert options["sasl_kerberos_service_name"] == "kafka"
+    assert options["sasl_kerberos_domain_name"] == "kafka.example"
 
 
 def test_an_error_about_security_says_what_to_look_at() -> None:
