@@ -40,7 +40,7 @@ async def _create_connection_with_current_credentials(
 
 
 async def _bootstrap_saying_why(self: AIOKafkaClient) -> None:
-    """T25: that no address was of use is raised with the reason of the last one, which is otherwise only logged."""
+    """T25: where no address is of use, the error of the last one is raised, which is otherwise only logged."""
     failures: list[Exception] = []
     token = _failures.set(failures)
     try:
@@ -48,7 +48,7 @@ async def _bootstrap_saying_why(self: AIOKafkaClient) -> None:
     except errors.KafkaConnectionError:
         if not failures:
             raise
-        raise errors.KafkaConnectionError(str(failures[-1]) or type(failures[-1]).__name__) from failures[-1]
+        raise failures[-1] from None
     finally:
         _failures.reset(token)
 
