@@ -4,7 +4,7 @@ import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import pytest
 import trustme
@@ -28,37 +28,46 @@ from consumer.kafka.client import connection_options, describe
 from consumer.kafka.security import Certificates, secret
 
 
+class Files(TypedDict):
+    """What a client that shows a certificate needs, by the names that `Certificates` has for it."""
+
+    cafile: Path
+    certfile: Path
+    keyfile: Path
+
+
 @pytest.fixture
 def authority() -> trustme.CA:
     return trustme.CA(key_type=trustme.KeyType.ECDSA)
 
 
 @pytest.fixture
-def files(tmp_path: Path, authority: trustme.CA) -> dict[str, Path]:
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return issue(authority, tmp_path) | {"cafile": tmp_path / "ca.pem"}
+def files(tmp_path: Path, authority: trustme.CA) -> Files:
+    return issue(authority, tmp_path)
 
 
-def issue(authority: trustme.CA, directory: Path) -> dict[str, Path]:
+def issue(authority: trustme.CA, directory: Path) -> Files:
+    """Write a new certificate, and what goes with it."""
     certificate = authority.issue_cert("client.example", key_type=trustme.KeyType.ECDSA)
+    authority.cert_pem.write_to_path(directory / "ca.pem")
     certificate.private_key_pem.write_to_path(directory / "client.key")
     certificate.cert_chain_pems[0].write_to_path(directory / "client.pem")
-    return {"certfile": directory / "client.pem", "keyfile": directory / "client.key"}
+    return Files(cafile=directory / "ca.pem", certfile=directory / "client.pem", keyfile=directory / "client.key")
 
 
-def test_certificates_are_read_once_for_as_long_as_they_stay_the_same(files: dict[str, Path]) -> None:
+def test_certificates_are_read_once_for_as_long_as_they_stay_the_same(files: Files) -> None:
     certificates = Certificates(**files)
     assert certificates() is certificates()
 
 
-def test_certificates_that_are_replaced_are_read_again(files: dict[str, Path], authority: trustme.CA) -> None:
+def test_certificates_that_are_replaced_are_read_again(files: Files, authority: trustme.CA) -> None:
     certificates = Certificates(**files)
     before = certificates()
     issue(authority, files["certfile"].parent)
     assert certificates() is not before
 
 
-def test_an_authority_that_is_taken_out_is_not_trusted_any_more(files: dict[str, Path]) -> None:
+def test_an_authority_that_is_taken_out_is_not_trusted_any_more(files: Files) -> None:
     certificates = Certificates(**files)
     before = certificates().get_ca_certs()
     trustme.CA().cert_pem.write_to_path(files["cafile"])
@@ -67,7 +76,7 @@ def test_an_authority_that_is_taken_out_is_not_trusted_any_more(files: dict[str,
     assert before != after
 
 
-def test_halfway_through_a_rotation_those_from_before_are_used(files: dict[str, Path], authority: trustme.CA) -> None:
+def test_halfway_through_a_rotation_those_from_before_are_used(files: Files, authority: trustme.CA) -> None:
     certificates = Certificates(**files)
     before = certificates()
     key = files["keyfile"].read_bytes()
@@ -87,7 +96,8 @@ def test_a_mounted_secret_that_is_switched_by_a_link_counts_as_changed(tmp_path:
     """As container platforms do it; contents of the same size, and of the same age."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        for file in issue(authority, tmp_path / name).values():
+        files = issue(authority, tmp_path / name)
+        for file in (files["certfile"], files["keyfile"]):
             os.utime(file, (0, 0))
     link = tmp_path / "current"
     link.symlink_to("one")
@@ -104,7 +114,7 @@ def encrypt(file: Path, password: str) -> None:
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
 
 
-def test_an_encrypted_key_needs_its_password_and_asks_nobody_for_it(files: dict[str, Path]) -> None:
+def test_an_encrypted_key_needs_its_password_and_asks_nobody_for_it(files: Files) -> None:
     encrypt(files["keyfile"], "hunter2")
     Certificates(**files, key_password=lambda: "hunter2")()
     for password in (None, lambda: "mistaken"):
@@ -113,20 +123,22 @@ def test_an_encrypted_key_needs_its_password_and_asks_nobody_for_it(files: dict[
 
 
 @pytest.mark.parametrize("name", ["cafile", "certfile", "keyfile"])
-def test_a_file_that_holds_nothing_of_use_is_named(files: dict[str, Path], name: str) -> None:
+def test_a_file_that_holds_nothing_of_use_is_named(
+    files: Files, name: Literal["cafile", "certfile", "keyfile"]
+) -> None:
     files[name].write_text("nothing of use")
     with pytest.raises(OSError, match=rf"{files[name].name}.*: no certificate, or no key, in PEM"):
         Certificates(**files)()
 
 
-def test_what_cannot_be_read_at_the_start_is_told_in_a_line(files: dict[str, Path]) -> None:
+def test_what_cannot_be_read_at_the_start_is_told_in_a_line(files: Files) -> None:
     files["keyfile"].write_text("nothing of use")
     paths = {f"ssl_{name}": path for name, path in files.items()}
     with pytest.raises(CannotConnect, match=r"^the connection cannot be secured: .*client\.pem and .*client\.key: no"):
         connection_options(Settings.model_validate({"security_protocol": "SSL"} | paths))
 
 
-def test_the_clients_of_an_instance_share_their_certificates(files: dict[str, Path]) -> None:
+def test_the_clients_of_an_instance_share_their_certificates(files: Files) -> None:
     paths = {f"ssl_{name}": path for name, path in files.items()}
     settings = [Settings.model_validate({"security_protocol": "SSL"} | paths) for _ in range(2)]
     first, second = (connection_options(each)["ssl_context"] for each in settings)
