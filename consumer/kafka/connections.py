@@ -15,10 +15,10 @@ _next_step = OAuthAuthenticator.step
 _failures: ContextVar[list[Exception]] = ContextVar("failures")
 
 
-async def _create_connection_with_current_credentials(
-    *address: Any, ssl_context: Any = None, sasl_plain_password: Any = None, **options: Any
-) -> Any:
-    """T23: what can be rotated is given as a function, and asked for at each connection, not once in a client's life.
+async def connect(*address: Any, ssl_context: Any = None, sasl_plain_password: Any = None, **options: Any) -> Any:
+    """A connection to host and port, as all clients make them from now on.
+
+    T23: what can be rotated is given as a function, and asked for at each connection, not once in a client's life.
 
     T24: whatever goes wrong in a handshake is a failed connection. aiokafka expects no other errors there than its own
     and the network's; one of Kerberos, or a signature that is wrong, would end the background task that met it.
@@ -72,6 +72,6 @@ def _status(refusal: bytes) -> str:
 
 def install() -> None:
     """Put the repairs in place; more than once does no harm."""
-    client.create_conn = _create_connection_with_current_credentials
+    client.create_conn = connect
     AIOKafkaClient.bootstrap = _bootstrap_saying_why
     OAuthAuthenticator.step = _step_minding_refusal

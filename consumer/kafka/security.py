@@ -185,7 +185,7 @@ def advice(error: BaseException | None) -> str:
     if error is None:
         return ""
     if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in {_HOST_MISMATCH, _ADDRESS_MISMATCH}:
+        if getattr(error, "verify_code", 0) in {_HOST_MISMATCH, _ADDRESS_MISMATCH}:
             return "bootstrap_servers, and what brokers advertise, must be names in the brokers' certificates"
         return "ssl_cafile must vouch for the brokers' certificates"
     words = next((words for kind, words in _ADVICE if isinstance(error, kind)), "")

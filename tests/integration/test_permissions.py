@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.settings import Settings
+from consumer.commands.check.permissions import permissions
 from consumer.failures import CannotConnect, Failure, Stalled
 from consumer.kafka.caller import Request, reading, submitting
+from consumer.kafka.survey.cluster import survey
 from consumer.service import Service
 from tests.support.guest import Guest
 from tests.support.in_process import running_service
@@ -29,6 +31,16 @@ async def test_what_is_documented_is_enough(guest: Guest, delivery: str) -> None
         await produce(guest.kafka, guest.topics.request_topic, [b"no batch"])
         await wait_until(lambda: service.report.batches == 3)
     assert [letter.value() for letter in await read(guest.kafka, guest.topics.dead_letter_topic)] == [b"no batch"]
+
+
+@pytest.mark.parametrize("delivery", MODES)
+async def test_check_misses_nothing_that_is_documented(guest: Guest, delivery: str) -> None:
+    await guest.let_in()
+    await guest.permit(*MODES[delivery])
+    settings = guest.password(delivery=delivery)
+    cluster = await survey(settings)
+    assert [address.trouble for address in cluster.brokers] == [None]
+    assert list(permissions(settings, cluster)) == []
 
 
 @dataclass(frozen=True)

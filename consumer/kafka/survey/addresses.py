@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import errors
-from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.conn import AIOKafkaConnection, collect_hosts
 
 from config.settings import Settings
 from consumer.kafka.client import connection_options, describe
+from consumer.kafka.connections import connect
 
 ANSWER_TIMEOUT_MS = 5_000
 
@@ -55,7 +56,7 @@ async def connected(settings: Settings, address: Address) -> AsyncIterator[AIOKa
     del options["bootstrap_servers"]
     options["request_timeout_ms"] = min(ANSWER_TIMEOUT_MS, settings.connect_timeout_ms)
     async with asyncio.timeout(options["request_timeout_ms"] / 1000):
-        connection = await create_conn(address.host, address.port, **options)
+        connection: AIOKafkaConnection = await connect(address.host, address.port, **options)
     try:
         yield connection
     finally:
