@@ -19,6 +19,7 @@ from consumer.service import Service
 
 # timeout(1) and some init processes send one signal twice, to the process and to its group.
 SAME_SIGNAL_S = 0.5
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ async def run(settings: Settings, *, embedded: bool) -> int:
     """Run an instance until SIGTERM or SIGINT, and return the exit code. The second signal ends it at once."""
     stop = asyncio.Event()
     signals = Signals(stop)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, signals.take, number)
     try:
         async with AsyncExitStack() as stack:
@@ -48,8 +49,14 @@ async def run(settings: Settings, *, embedded: bool) -> int:
     except Failure as failure:
         log.error("stopped", reason=str(failure), exit_code=failure.exit_code)  # noqa: TRY400 - its text says it all
         return failure.exit_code
-    log.info("stopped", exit_code=0)
-    return 0
+    else:
+        log.info("stopped", exit_code=0)
+        return 0
+    finally:
+        # All is done. Whoever asks once more while Python cleans up is not to turn the exit code into that of a signal.
+        for number in STOPPING:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -135,6 +135,7 @@ class Conductor:
         stage, violations = self._stage, self.report.violations
         if not stage.instances.running:
             start(stage)
+        await stage.look_through_requests()
         try:
             await stage.settled(timeout_s=SETTLED_S)
         except TimeoutError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from domain.batch import Code
-from tests.support.ledger import COMPLETE, Entry, Expectation, Ledger
+from tests.support.ledger import COMPLETE, Entry, Expectation, Ledger, digest
 from tests.support.waiting import wait_until
 
 ACKNOWLEDGED_TIMEOUT_S = 60.0
@@ -93,7 +93,7 @@ class Load:
         self._ledger = ledger
         self._refused: list[KafkaError] = []
         self._unacknowledged = 0
-        self._ends: dict[int, int] = {}
+        self._expectations: dict[int, Expectation] = {}  # by what a reader sees of a request
         options: dict[str, Any] = {
             "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
@@ -131,26 +131,33 @@ class Load:
         self._producer.poll(0)
         return not self._unacknowledged
 
+    def found(self, partition: int, message: Message) -> None:
+        """A request as it stands in the topic, for the ledger to know if it does not.
+
+        A broker that has had a request before, but could not say so, does not say either where it stands; and a producer
+        that has lost sight of a request, its broker killed, may write it a second time.
+        """
+        if not self._ledger.knows(partition, offset := message.offset() or 0):
+            _, timestamp = message.timestamp()
+            key, value, headers = message.key(), message.value(), message.headers() or []
+            entry = Entry(self._topic, partition, offset, key, value, headers, int(timestamp))
+            self._ledger.request(entry, self._expectations[digest(key, value, headers)])
+
     async def _send(self, batch: Batch, partition: int) -> None:
         def note(error: KafkaError | None, message: Message) -> None:
             self._unacknowledged -= 1
             if error is not None:
                 self._refused.append(error)
-                return
-            # A broker that has had a request before, but could not say so, does not say either where it stands. Nobody
-            # else writes to this topic, so it stands behind the one before it.
-            told = message.offset()
-            offset = self._ends.get(partition, 0) if told is None else told
-            self._ends[partition] = offset + 1
-            _, timestamp = message.timestamp()
-            entry = Entry(self._topic, partition, offset, batch.key, batch.value, batch.headers, int(timestamp))
-            self._ledger.request(entry, batch.expectation)
+            elif (offset := message.offset()) is not None:
+                _, timestamp = message.timestamp()
+                entry = Entry(self._topic, partition, offset, batch.key, batch.value, batch.headers, int(timestamp))
+                self._ledger.request(entry, batch.expectation)
 
+        headers = list(batch.headers)
+        self._expectations[digest(batch.key, batch.value, headers)] = batch.expectation
         while True:
             try:
-                self._producer.produce(
-                    self._topic, batch.value, batch.key, partition, note, headers=list(batch.headers)
-                )
+                self._producer.produce(self._topic, batch.value, batch.key, partition, note, headers=headers)
             except BufferError:
                 self._producer.poll(0)
                 await asyncio.sleep(POLL_S)

@@ -120,6 +120,12 @@ class Scene:
                 f"committed: {self.observer.committed} of {self.ledger.ends()}\n{tails}"
             ) from None
 
+    async def look_through_requests(self) -> None:
+        """Have the ledger know every request that is in the topic, however it has come there."""
+        for partition in range(self.partitions):
+            for message in await read(self.kafka, self.topics.request_topic, partition=partition):
+                self.load.found(partition, message)
+
     async def dead_letters(self) -> list[dict[str, bytes]]:
         """The headers of all dead letters, partition by partition."""
         letters = [

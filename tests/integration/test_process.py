@@ -3,6 +3,8 @@
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -123,3 +125,32 @@ async def test_without_its_topic_it_says_which_and_how_to_make_it(
     reason = str(lonely.events("stopped")[0]["reason"])
     assert "nobody-made-this" in reason
     assert "batchsum topics create" in reason
+
+
+async def test_a_signal_that_comes_when_all_is_done_does_not_spoil_the_exit_code(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    instance = await running.start(settings_for(broker, topics)).ready()
+    instance.terminate()
+    await instance.logged("stopped")
+    while instance.exit_code is None:  # Python takes a while to clean up
+        instance.signal(signal.SIGTERM)
+        await asyncio.sleep(0.005)
+    assert instance.exit_code == 0
+
+
+def test_settings_that_cannot_be_used_are_told_before_anything_is_started() -> None:
+    command = [sys.executable, "-m", "consumer", "run", "--set", "workers=none"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("workers (flag): ")
+
+
+async def test_an_event_loop_that_stands_still_for_too_long_ends_the_process_with_all_stacks(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    blocked = await running.start(settings_for(broker, topics, stall_timeout_ms=1_500), faulty=True).ready()
+    await wait_until(lambda: blocked.is_healthy)  # now it is being watched
+    blocked.signal(signal.SIGUSR1)
+    assert await blocked.ended() == 1
+    assert "Timeout (0:00:01.500000)!" in blocked.log_file.read_text()

@@ -88,6 +88,10 @@ class Ledger:
             REPLY if expectation.replied else 0
         )
 
+    def knows(self, partition: int, offset: int) -> bool:
+        """Whether the request that stands there has been entered."""
+        return self._page(partition, offset).asked[offset] != 0
+
     def answer(self, entry: Entry) -> None:
         """A record of the result topic; those of one partition are to be entered in their order."""
         source = dict(entry.headers).get("source")
