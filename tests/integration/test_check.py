@@ -130,19 +130,24 @@ def write(broker: Broker, topic: str, *, timestamp_ms: int) -> None:
     assert not producer.flush(TIMEOUT_S)
 
 
+def for_a_week(broker: Broker, topics: Topics) -> Topics:
+    """The same, with requests that are kept for seven days, and one that has waited for six of them."""
+    weekly = topics._replace(request_topic=f"{topics.request_topic}-weekly")
+    broker.create_topic(weekly.request_topic, partitions=4, retention_ms=str(7 * DAY_MS))
+    write(broker, weekly.request_topic, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)
+    return weekly
+
+
 async def test_what_waits_for_most_of_the_retention_is_told(broker: Broker, topics: Topics) -> None:
-    kept = f"{topics.request_topic}-a-week"
-    broker.create_topic(kept, partitions=4, retention_ms=str(7 * DAY_MS))
-    write(broker, kept, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)
-    code, (finding,) = await checked(broker, topics._replace(request_topic=kept))
+    code, (finding,) = await checked(broker, for_a_week(broker, topics))
     assert (code, finding["subject"]) == (9, f"group {topics.group_id}")
     assert finding["what"].startswith("1 requests wait, the oldest for 5184")
 
 
 async def test_what_is_done_does_not_wait(broker: Broker, topics: Topics) -> None:
-    write(broker, topics.request_topic, timestamp_ms=int(time.time() * 1000) - 6 * DAY_MS)
-    await commit(broker, topics, 1)
-    assert await checked(broker, topics) == (0, [])
+    weekly = for_a_week(broker, topics)
+    await commit(broker, weekly, 1)
+    assert await checked(broker, weekly) == (0, [])
 
 
 async def test_requests_that_were_deleted_unread_are_told(broker: Broker, topics: Topics) -> None:

@@ -15,6 +15,7 @@ from consumer.kafka.survey.addresses import ANSWER_TIMEOUT_MS
 LOOK_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 POLL_TIMEOUT_MS = 500
+OLDEST_TIMEOUT_S = 5.0  # markers are never polled, so there may be nothing to come
 CLOCK_TOLERANCE_MS = 5_000
 
 UNREADABLE = (KafkaError, TimeoutError, CannotConnect)
@@ -84,9 +85,8 @@ async def _oldest_ms(consumer: AIOKafkaConsumer, begins: dict[TopicPartition, in
     oldest: list[int] = []
     for place, begin in begins.items():
         consumer.seek(place, begin)
-    missing = set(begins)
-    polled = True
-    while missing and polled:
+    missing, deadline = set(begins), time.monotonic() + OLDEST_TIMEOUT_S
+    while missing and time.monotonic() < deadline:  # an empty poll says nothing: the first fetch may be on its way
         polled = await consumer.getmany(*missing, timeout_ms=POLL_TIMEOUT_MS)
         oldest += [records[0].timestamp for records in polled.values()]
         missing -= set(polled)
