@@ -83,7 +83,7 @@ async def _stage(settings: Settings, plan: Plan) -> AsyncIterator[Settings]:
     name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     names = [f"{name}-requests", f"{name}-results", f"{name}-requests-dlq"]
     own = dict(zip(("request_topic", "result_topic", "dead_letter_topic"), names, strict=True))
-    staged = settings.model_copy(update={**own, "group_id": name, "heartbeat_file": None})
+    staged = settings.model_copy(update={**own, "group_id": name, "heartbeat_file": None, "http_enabled": False})
     if plan.embedded:
         yield staged
         return

@@ -37,7 +37,7 @@ async def saturated(settings: Settings, values: Sequence[bytes], *, seconds: flo
         Failure: The instance or its callers could not go on.
     """
     waiting_max = min(WAITING_BATCHES_MAX, max(1, WAITING_BYTES_MAX // len(values[0])))
-    seconds_max = NOTHING_TIMEOUT_S + WARM_UP_S + seconds
+    seconds_max = 2 * NOTHING_TIMEOUT_S + WARM_UP_S + seconds
 
     async def measure(service: Service) -> Rate:
         async with _caller() as caller:
