@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -139,7 +139,8 @@ class Load:
         """
         if not self._ledger.knows(partition, offset := message.offset() or 0):
             _, timestamp = message.timestamp()
-            key, value, headers = message.key(), message.value(), message.headers() or []
+            key, value = message.key(), message.value()
+            headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
             entry = Entry(self._topic, partition, offset, key, value, headers, int(timestamp))
             self._ledger.request(entry, self._expectations[digest(key, value, headers)])
 
@@ -153,7 +154,7 @@ class Load:
                 entry = Entry(self._topic, partition, offset, batch.key, batch.value, batch.headers, int(timestamp))
                 self._ledger.request(entry, batch.expectation)
 
-        headers = list(batch.headers)
+        headers: list[tuple[str, str | bytes | None]] = [*batch.headers]
         self._expectations[digest(batch.key, batch.value, headers)] = batch.expectation
         while True:
             try:
