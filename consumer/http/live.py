@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -17,7 +17,6 @@ from consumer.http.events import Events
 from consumer.http.instance import Instance
 from consumer.recent import Second
 
-BATCHES = "/process_batch"  # what the form sends to, where there is such a view
 MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 HEADERS = {
     "Cache-Control": "no-cache",
@@ -47,11 +46,11 @@ def routes(instance: Instance, settings: Settings, stopping: asyncio.Event) -> A
         return page[name]
 
     @router.get("/state")
-    async def state(request: Request) -> Response:
+    async def state() -> Response:
         everything = now(instance) | {
             "history": history(instance.recent.seconds()),
             "settings": _plain(settings),
-            "form": any(getattr(route, "path", "") == BATCHES for route in request.app.routes),
+            "form": settings.http_batches_enabled,
         }
         return JSONResponse(everything, headers=HEADERS | {"Cache-Control": "no-store"})
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from pydantic import SecretStr
 
 from config.settings import Settings
 from consumer.service import Service
@@ -46,7 +46,8 @@ async def under_load(broker: Broker, topics: Topics, **others: object) -> AsyncI
                 values = [request(f"secret batchid {number}", [[PAYLOAD]]) for number in range(200)]
                 await produce(broker, topics.request_topic, [*values, b'{"secret": broken'], partition=partition)
 
-    async with running_service(settings(broker, topics, **others)) as service:
+    # Added unchecked, for a secret that this broker does not ask for is a mistake.
+    async with running_service(settings(broker, topics).model_copy(update=others)) as service:
         load = asyncio.create_task(submit())
         try:
             await wait_until(lambda: service.report.batches > 0)
@@ -109,10 +110,13 @@ async def test_dead_letters_show_by_reason_and_place(broker: Broker, topics: Top
 async def test_nothing_of_a_payload_and_no_secret_is_on_the_page(
     broker: Broker, topics: Topics, chromium: Browser
 ) -> None:
-    async with under_load(broker, topics, ssl_key_password="hunter2") as service, live_page(chromium, service) as page:
+    async with (
+        under_load(broker, topics, ssl_key_password=SecretStr("hunter2")) as service,
+        live_page(chromium, service) as page,
+    ):
         await expect(page.get_by_role("region", name="Last dead letters").get_by_role("listitem")).not_to_have_count(0)
         await page.get_by_text("Settings", exact=True).click()
-        await expect(page.get_by_role("row", name="ssl_key_password")).to_have_text("ssl_key_password********")
+        await expect(page.get_by_role("row", name="ssl_key_password ", exact=False).first).to_have_text("ssl_key_password********")
         for text in (await page.content(), await page.evaluate("fetch('state').then((state) => state.text())")):
             assert "batch-requests" in text or topics.request_topic in text
             for hidden in ("secret batchid", str(PAYLOAD), "hunter2", "broken"):
@@ -195,11 +199,7 @@ async def test_the_charts_can_be_read_as_a_table(broker: Broker, topics: Topics,
 
 async def test_the_form_answers_where_batches_are_taken(broker: Broker, topics: Topics, chromium: Browser) -> None:
     async with running_service(settings(broker, topics)) as service, live_page(chromium, service) as page:
-        state = json.loads(await page.evaluate("fetch('state').then((state) => state.text())"))
         form = page.get_by_role("region", name="Send a batch")
-        if not state["form"]:
-            await expect(form).to_be_hidden()
-            pytest.skip("this port takes no batches")
         await form.get_by_role("textbox", name="Request").fill('{"batchid": "by hand", "payload": [[20, 22]]}')
         await form.get_by_role("button", name="Send").press("Enter")
         await expect(form.get_by_role("status")).to_contain_text('"response": [42]')
