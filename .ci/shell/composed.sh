@@ -29,6 +29,12 @@ compose up --detach
 until_true 60 is_healthy || fail "the service is not healthy"
 echo "up and healthy"
 
+port=http://localhost:${HTTP_PORT:-8080}
+until_true 30 curl --fail --silent "$port/readyz" || fail "the HTTP port does not say that it is ready"
+sum=$(curl --fail --silent --json '{"numbers": [1, 2, 3, 4]}' "$port/add_numbers")
+[[ $sum == '{"result":10}' ]] || fail "the HTTP port says that 1 + 2 + 3 + 4 is $sum"
+echo "the HTTP port is ready, and adds"
+
 # With a key and without one: the answer has the request's key, or else the batchid.
 printf 'customer-7\t%s\n' "$request" | kcat -P -b "$broker" -t batch-requests -p 0 -K '\t'
 printf '%s\n' "$request" | kcat -P -b "$broker" -t batch-requests -p 0

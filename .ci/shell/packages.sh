@@ -2,6 +2,7 @@
 
 declare -A package_of=(
     [chromium]=chromium
+    [curl]=curl
     [dockerd]=docker.io
     [iptables]=iptables
     [debootstrap]=debootstrap

@@ -116,7 +116,9 @@ async def test_nothing_of_a_payload_and_no_secret_is_on_the_page(
     ):
         await expect(page.get_by_role("region", name="Last dead letters").get_by_role("listitem")).not_to_have_count(0)
         await page.get_by_text("Settings", exact=True).click()
-        await expect(page.get_by_role("row", name="ssl_key_password ", exact=False).first).to_have_text("ssl_key_password********")
+        await expect(page.get_by_role("row", name="ssl_key_password ", exact=False).first).to_have_text(
+            "ssl_key_password********"
+        )
         for text in (await page.content(), await page.evaluate("fetch('state').then((state) => state.text())")):
             assert "batch-requests" in text or topics.request_topic in text
             for hidden in ("secret batchid", str(PAYLOAD), "hunter2", "broken"):
