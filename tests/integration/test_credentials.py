@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -95,12 +96,20 @@ async def test_withdrawn_credentials_are_told_and_outlasted(guest: Guest, caplog
         async with running_service(guest.password()) as service:
             await guest.answered(service, "a")
             await asyncio.to_thread(guest.kafka.shut_out, guest.name)
-            guest.kafka.cut()
+            await _cut_until(guest, lambda: "SaslAuthenticationFailed" in caplog.text)
             await wait_until(lambda: any(line["event"] == "not healthy" for line in logs), timeout_s=30)
-            await wait_until(lambda: "SaslAuthenticationFailed" in caplog.text, timeout_s=30)
             await guest.let_in()
             await guest.answered(service, "b")
     assert PASSWORD not in f"{caplog.text} {logs}"
+
+
+async def _cut_until(guest: Guest, condition: Callable[[], bool]) -> None:
+    """A broker takes a moment to forget a user, and a client that is quick is let in once more."""
+    async with asyncio.timeout(30):
+        while not condition():
+            guest.kafka.cut()
+            with suppress(TimeoutError):
+                await wait_until(condition, timeout_s=1)
 
 
 REFUSED: dict[str, tuple[dict[str, object], str]] = {
