@@ -1,6 +1,7 @@
 """A dead letter: the request bit for bit, with headers that say why it could not be processed."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from consumer.chunk import Record
@@ -18,6 +19,8 @@ ATTEMPTS = "dlq.attempts"
 SERVICE = "dlq.service"
 EXIT = "dlq.exit"
 ELAPSED = "dlq.elapsed_ms"
+
+COORDINATES = (TOPIC, PARTITION, OFFSET)
 
 
 def headers(
@@ -45,3 +48,16 @@ def headers(
     if rejection.elapsed_ms is not None:
         reasons[ELAPSED] = rejection.elapsed_ms
     return [*record.headers, *((name, str(value).encode()) for name, value in reasons.items())]
+
+
+def split(
+    headers: Sequence[tuple[str, bytes | None]],
+) -> tuple[Sequence[tuple[str, bytes | None]], dict[str, bytes | None]]:
+    """The request's own headers, and the reasons behind them: what `headers` has put together.
+
+    A request may have been a dead letter before, or pretend to have been, so the last reason is where its own end.
+    """
+    for place in reversed(range(len(headers))):
+        if headers[place][0] == REASON:
+            return headers[:place], dict(headers[place:])
+    return headers, {}

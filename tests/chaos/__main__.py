@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from consumer.ledger.entry import Delivery
 from tests.chaos.cluster import ChaosKafka
 from tests.chaos.conductor import Conductor, Report
 from tests.chaos.scene import scene
-from tests.support.ledger import Delivery
 
 NODES = 3
 

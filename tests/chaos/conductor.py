@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from config.units import MIB
+from consumer.ledger.entry import Violation
 from tests.chaos.faults import DURATIONS_S, HAT, Strike, start
 from tests.chaos.load import mixed
 from tests.chaos.scene import IN_FLIGHT_MAX, Scene
 from tests.support.instances import Instance
-from tests.support.ledger import Violation
 
 INSTANCES = 2
 BATCHES_PER_S = 150

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from consumer.ledger.entry import Delivery
 from tests.chaos.cluster import ChaosKafka, needs_java_and_its_jars
 from tests.chaos.scene import Scene, scene
-from tests.support.ledger import Delivery
 
 
 @pytest.fixture(scope="session")

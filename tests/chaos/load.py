@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from consumer.ledger.entry import COMPLETE, Entry, Expectation
+from consumer.ledger.ledger import Ledger, digest
 from domain.batch import Code
-from tests.support.ledger import COMPLETE, Entry, Expectation, Ledger, digest
 from tests.support.waiting import wait_until
 
 ACKNOWLEDGED_TIMEOUT_S = 60.0

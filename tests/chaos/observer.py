@@ -8,8 +8,9 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from consumer.ledger.entry import Entry
+from consumer.ledger.ledger import Ledger
 from tests.support.brokers import Topics
-from tests.support.ledger import Entry, Ledger
 
 CALL_TIMEOUT_S = 5.0
 CONSUME_S = 0.05  # so long it collects, whatever there is

@@ -9,13 +9,14 @@ from typing import cast
 import pytest
 
 from config.settings import Settings
+from consumer.ledger.entry import Delivery, Violation
+from consumer.ledger.ledger import Ledger
 from tests.chaos.cluster import ChaosKafka
 from tests.chaos.load import Batch, Load
 from tests.chaos.observer import Observer
 from tests.support.brokers import Topics, fresh_topics
 from tests.support.instances import Instance, Instances, instances
 from tests.support.kafka import read, settings_for
-from tests.support.ledger import Delivery, Ledger, Violation
 from tests.support.waiting import wait_until
 
 PARTITIONS = 4

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from consumer.ledger.entry import Delivery
 from tests.chaos.cluster import ChaosKafka
 from tests.chaos.conductor import Conductor, plan
 from tests.chaos.faults import HAT
 from tests.chaos.scene import Scene, scene
-from tests.support.ledger import Delivery
 
 DURATION_S = 60.0
 # It draws, within a minute, what finds the most: results refused, a coordinator lost, instances killed and frozen.

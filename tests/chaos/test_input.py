@@ -7,11 +7,11 @@ import statistics
 import pytest
 from confluent_kafka import Message
 
+from consumer.ledger.entry import Expectation
 from domain.batch import Code
 from tests.chaos.load import Batch, bad, good, goods, order
 from tests.chaos.scene import Scene, both_deliveries
 from tests.support.kafka import read
-from tests.support.ledger import Expectation
 
 pytestmark = pytest.mark.real_broker("it judges guarantees")
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.ledger import Delivery, Entry, Expectation, Ledger
+from consumer.ledger.entry import Delivery, Entry, Expectation
+from consumer.ledger.ledger import NOTES_MAX, Ledger
+from consumer.ledger.page import BYTES_PER_RECORD
 
 REQUESTS = "requests"
 GOOD = Expectation(batchid="good", sums=[3, 10**30])
@@ -147,6 +149,18 @@ WRONG = {
         [_answer("other/0/0", b"key", {"batchid": "good", "response": [], "status": "complete"})],
         [("an answer without a source", 0)],
     ),
+    "an answer that is none": (
+        [asked(0), _answer(f"{REQUESTS}/0/0", b"key", ["complete"]), result(0)],
+        [("an answer that cannot be read", 0)],
+    ),
+    "an answer with a code that does not exist": (
+        [asked(0), reply(0, "bad_mood"), result(0)],
+        [("an answer that cannot be read", 0)],
+    ),
+    "a source that is no number": (
+        [_answer(f"{REQUESTS}/one/0", b"key", {"batchid": "good", "response": [], "status": "complete"})],
+        [("an answer without a source", 0)],
+    ),
     "a repeated result that differs": (
         [asked(0), result(0, sums=[4]), result(0)],
         [("two different answers", 0)],
@@ -198,7 +212,65 @@ def test_a_record_costs_no_more_than_forty_bytes_of_it() -> None:
     """Ten million have to fit."""
     ledger = Ledger(REQUESTS, "at_least_once")
     asked(2**20 - 1)(ledger)
-    page = ledger._page(0, 0)
+    page = ledger.pages[0]
     columns = (page.asked, page.expected, page.answered, page.buried, page.allowed, page.found)
     times = (page.results, page.replies, page.letters)
-    assert sum(len(column) * column.itemsize for column in columns) + sum(map(len, times)) <= 40 * 2**20
+    size_bytes = sum(len(column) * column.itemsize for column in columns) + sum(map(len, times))
+    assert size_bytes <= BYTES_PER_RECORD * 2**20
+
+
+def test_a_request_that_was_a_dead_letter_before_is_buried_with_its_past() -> None:
+    """It may even pretend to have been one: only the last reason is the service's own."""
+    past = entry(0, 0)._replace(headers=[("dlq.reason", b"timed_out"), ("dlq.offset", b"7"), ("dlq.replayed", b"1")])
+    history = [lambda ledger: ledger.request(past, BAD), reply(0), letter(0, original=past)]
+    assert judged(*history) == []
+
+
+def test_an_expectation_that_nobody_knows_takes_any_sums() -> None:
+    unknown = Expectation(sums=None, replied=None)
+    assert judged(asked(0, unknown), result(0)) == []
+    assert judged(asked(0, unknown), result(0, sums=[])) == []
+
+
+def test_notes_beside_the_pages_are_bounded_and_then_counted() -> None:
+    ledger = Ledger(REQUESTS, "at_least_once")
+    for _ in range(NOTES_MAX + 5):
+        _answer("", b"key", {})(ledger)
+    *notes, more = ledger.findings()
+    assert len(notes) == NOTES_MAX
+    assert more == ("an answer without a source", -1, -1, "and 5 more of them")
+
+
+class TestWithin:
+    """A ledger of a range of offsets, as an audit has one."""
+
+    @staticmethod
+    def ledger(*history: History, offsets: range = range(5, 8)) -> Ledger:
+        ledger = Ledger(REQUESTS, "at_least_once", within={0: offsets})
+        for happened in history:
+            happened(ledger)
+        return ledger
+
+    def test_outcomes_of_others_are_passed_over(self) -> None:
+        ledger = self.ledger(asked(5), result(4), result(5), result(8), letter(10**15), reply(4))
+        assert [*ledger.findings()] == []
+        assert (ledger.requests, ledger.outcomes) == (1, 1)
+
+    def test_a_violation_is_told_by_its_offset(self) -> None:
+        assert [*self.ledger(asked(5), asked(7), result(5)).findings()] == [("no outcome", 0, 7, "")]
+
+    def test_what_is_not_due_is_not_missing(self) -> None:
+        ledger = self.ledger(asked(5), asked(6, BAD), asked(7), result(5), reply(6))
+        ledger.pages[0].due = 6
+        assert [*ledger.findings()] == []
+        ledger.pages[0].due = 7
+        assert [kind for kind, *_ in ledger.findings()] == ["no outcome", "failed without a dead letter"]
+
+    def test_what_is_no_longer_kept_is_not_missing(self) -> None:
+        ledger = self.ledger(asked(5), asked(6, BAD), asked(7), letter(6), result(7))
+        assert [kind for kind, *_ in ledger.findings()] == ["no outcome", "a failed batch is not answered"]
+        ledger.pages[0].kept_from["answer"] = ledger.pages[0].heard_first["answer"]
+        assert [*ledger.findings()] == []
+
+    def test_the_first_outcome_that_is_kept_counts_even_if_it_is_anothers(self) -> None:
+        assert self.ledger(result(2), result(5)).pages[0].heard_first == {"answer": 2}

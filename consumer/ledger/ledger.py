@@ -1,0 +1,219 @@
+"""The ledger: what was asked, what came of it, and whether that is what was promised.
+
+One page per request partition: forty bytes a record, whatever the record's size, so that ten million of them fit. Requests, answers and dead letters may be entered in any order relative to one another, as they are read.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+
+from consumer import dead_letter
+from consumer.ledger.entry import COMPLETE, Delivery, Entry, Expectation, Violation
+from consumer.ledger.judgement import BITS, NO_REPLY, REPLY, wrongs
+from consumer.ledger.page import Kind, Page
+
+TIMES_MAX = 255
+NOTES_MAX = 10_000  # of what is noted beside the pages; the rest is only counted
+
+
+def digest(*parts: object) -> int:
+    """A number for *parts*, never 0; 64 bits, so that two differing ones are all but never taken for the same."""
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest()) or 1
+
+
+class Ledger:
+    """Every request of one topic, and its outcomes; or only those of the offsets *within*, for each partition one range."""
+
+    def __init__(self, topic: str, delivery: Delivery, *, within: Mapping[int, range] | None = None) -> None:
+        self._topic = topic
+        self._delivery = delivery
+        self._within = within
+        self._notes: list[Violation] = []
+        self._more_notes = Counter[str]()
+        self.pages: dict[int, Page] = {}
+        self.requests = 0
+        self.outcomes = 0
+        for partition, offsets in (within or {}).items():
+            self.pages[partition] = Page(first=offsets.start)
+            self.pages[partition].grow(len(offsets))
+
+    def request(self, entry: Entry, expectation: Expectation) -> None:
+        """A request that stands in its topic, and what is to become of it."""
+        page = self._page(entry.partition)
+        place = page.reach(entry.offset)
+        page.end = max(page.end, entry.offset + 1)
+        self.requests += 1
+        page.asked[place] = digest(entry.key, entry.value, list(entry.headers), entry.timestamp)
+        if expectation.sums is not None:
+            page.expected[place] = _answer_digest(entry.key, expectation.batchid, [*map(str, expectation.sums)])
+        replied = {True: REPLY, False: NO_REPLY, None: 0}[expectation.replied]
+        page.allowed[place] = sum(BITS[verdict] for verdict in expectation.verdicts) | replied
+
+    def knows(self, partition: int, offset: int) -> bool:
+        """Whether the request that stands there has been entered."""
+        return self._page(partition, offset).asked[offset] != 0
+
+    def answer(self, entry: Entry) -> None:
+        """A record of the result topic; those of one partition are to be entered in their order."""
+        source = dict(entry.headers).get("source")
+        if source is None or (at := self._coordinates(source)) is None:
+            self._note("an answer without a source", entry.partition, entry.offset, f"{source!r}")
+            return
+        if not self._hear("answer", entry, *at):
+            return
+        partition, offset = at
+        page = self._page(partition)
+        place = page.reach(offset)
+        self._mind_order("answer", *at, again=_answers(page, place) > 0)
+        if (told := _told(entry)) is None:
+            self._note("an answer that cannot be read", partition, offset, f"at {entry.partition}/{entry.offset}")
+            return
+        verdict, told_digest = told
+        if verdict != COMPLETE:
+            page.found[place] |= BITS[verdict]
+            page.replies[place] = min(TIMES_MAX, page.replies[place] + 1)
+            return
+        self._count_outcome(page, place)
+        page.found[place] |= BITS[COMPLETE]
+        page.results[place] = min(TIMES_MAX, page.results[place] + 1)
+        if page.answered[place] not in {0, told_digest}:
+            self._note("two different answers", partition, offset)
+        page.answered[place] = told_digest
+
+    def dead_letter(self, entry: Entry) -> None:
+        """A record of the dead letter topic; those of one partition are to be entered in their order."""
+        own, reasons = dead_letter.split(entry.headers)
+        source = b"/".join(reasons.get(name) or b"" for name in dead_letter.COORDINATES)
+        verdict = (reasons.get(dead_letter.REASON) or b"").decode(errors="replace")
+        if (at := self._coordinates(source)) is None or verdict not in BITS:
+            self._note("a dead letter without a source", entry.partition, entry.offset, f"{source!r}")
+            return
+        if not self._hear("dead letter", entry, *at):
+            return
+        partition, offset = at
+        page = self._page(partition)
+        place = page.reach(offset)
+        self._mind_order("dead letter", *at, again=page.letters[place] > 0)
+        self._count_outcome(page, place)
+        page.found[place] |= BITS[verdict]
+        page.letters[place] = min(TIMES_MAX, page.letters[place] + 1)
+        kept = digest(entry.key, entry.value, list(own), entry.timestamp)
+        if page.buried[place] not in {0, kept}:
+            self._note("two different dead letters", partition, offset)
+        page.buried[place] = kept
+
+    def committed(self, partition: int, offset: int) -> None:
+        """The group has committed *offset*; to be called after all that was published before that has been entered.
+
+        A transaction's markers reach its partitions one by one, so exactly once, an offset can be seen a moment before
+        the outcomes that it is bound to: those have to be there in the end.
+        """
+        page = self._page(partition)
+        page.reach(offset)
+        for passed in range(max(page.first, page.committed), offset if self._delivery == "at_least_once" else 0):
+            place = passed - page.first
+            if page.asked[place] and not page.has_outcome(place):
+                self._note("committed without an outcome", partition, passed, f"committed: {offset}")
+        page.committed = max(page.committed, offset)
+
+    def without_outcome(self) -> list[tuple[int, int]]:
+        """Partition and offset of every request that has neither a result nor a dead letter yet."""
+        return [
+            (partition, page.first + place)
+            for partition, page in sorted(self.pages.items())
+            for place in page.requests()
+            if not page.has_outcome(place)
+        ]
+
+    def ends(self) -> dict[int, int]:
+        """For each partition with requests, the offset behind the last of them."""
+        return {partition: page.end for partition, page in self.pages.items() if page.end}
+
+    def done_before(self, ends: Mapping[int, int]) -> bool:
+        """Whether every request below these offsets, for each partition one, has its outcome."""
+        return all(self._page(partition).done_before(end) for partition, end in ends.items())
+
+    def duplicates(self) -> int:
+        """How many outcomes there are beyond one for each request."""
+        return sum(
+            max(0, _answers(page, place) - 1, page.letters[place] - 1)
+            for page in self.pages.values()
+            for place in page.requests()
+        )
+
+    def findings(self) -> Iterator[Violation]:
+        """Everything that is wrong, now that all is entered, but for repetitions that at least once allows."""
+        yield from self._notes
+        for kind, count in self._more_notes.items():
+            yield Violation(kind, -1, -1, f"and {count} more of them")
+        for partition, page in sorted(self.pages.items()):
+            for place in range(len(page.asked)):
+                if page.asked[place] or page.found[place]:
+                    for kind in wrongs(page, place, self._delivery):
+                        yield Violation(kind, partition, page.first + place)
+
+    def judge(self, *, duplicates_max: int) -> list[Violation]:
+        """Everything that is wrong, now that the topics are quiet; at least once, *duplicates_max* outcomes may repeat."""
+        violations = [*self.findings()]
+        if self._delivery == "at_least_once" and (count := self.duplicates()) > duplicates_max:
+            violations.append(Violation("too many duplicates", -1, -1, f"{count}, at most {duplicates_max}"))
+        return violations
+
+    def _page(self, partition: int) -> Page:
+        return self.pages.setdefault(partition, Page())
+
+    def _coordinates(self, source: bytes) -> tuple[int, int] | None:
+        topic, _, at = source.decode(errors="replace").partition("/")
+        partition, _, offset = at.partition("/")
+        known = topic == self._topic and partition.isdecimal() and offset.isdecimal()
+        return (int(partition), int(offset)) if known else None
+
+    def _hear(self, kind: Kind, entry: Entry, partition: int, offset: int) -> bool:
+        """Take note of an outcome for *partition* and *offset*, and return whether that is one to be judged."""
+        if self._within is not None and partition not in self._within:
+            return False
+        page = self._page(partition)
+        page.heard_first.setdefault(kind, offset)
+        if self._within is not None and offset not in self._within[partition]:
+            return False
+        first = page.partitions.setdefault(kind, entry.partition)
+        if entry.partition != first:
+            self._note(f"{kind} in another partition", partition, offset, f"{entry.partition} instead of {first}")
+        return True
+
+    def _mind_order(self, kind: Kind, partition: int, offset: int, *, again: bool) -> None:
+        page = self._page(partition)
+        highest = page.heard_highest.get(kind, -1)
+        if not again and offset < highest:
+            self._note(f"{kind} out of order", partition, offset, f"after that to {highest}")
+        page.heard_highest[kind] = max(highest, offset)
+
+    def _count_outcome(self, page: Page, place: int) -> None:
+        self.outcomes += not page.has_outcome(place)
+
+    def _note(self, kind: str, partition: int, offset: int, detail: str = "") -> None:
+        if len(self._notes) < NOTES_MAX:
+            self._notes.append(Violation(kind, partition, offset, detail))
+        else:
+            self._more_notes[kind] += 1
+
+
+def _answers(page: Page, place: int) -> int:
+    return page.results[place] + page.replies[place]
+
+
+def _told(entry: Entry) -> tuple[str, int] | None:
+    """The verdict of an answer, and the digest of what it says; None if it is no answer at all."""
+    try:
+        answer = json.loads(entry.value or b"", parse_int=str)
+        verdict = COMPLETE if answer["status"] == COMPLETE else answer["error"]["code"]
+        if verdict not in BITS:
+            return None
+        return verdict, _answer_digest(entry.key, answer["batchid"], answer["response"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _answer_digest(key: bytes | None, batchid: str | None, sums: Sequence[str] | None) -> int:
+    return digest((batchid or "").encode() if key is None else key, batchid, sums)
