@@ -22,6 +22,10 @@ ELAPSED = "dlq.elapsed_ms"
 
 COORDINATES = (TOPIC, PARTITION, OFFSET)
 
+# A header of the request, once it has been a dead letter and was replayed: how often, and as which letter the last
+# time, as count/topic/partition/offset.
+REPLAYED = "dlq.replayed"
+
 
 def headers(
     topic: str, partition: int, record: Record, rejection: Rejection, *, service: str

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli import caller, documents, operator, service, why
+from consumer.cli import caller, documents, letters, operator, service, why
 from consumer.cli.options import EXIT_CODES
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, epilog=EXIT_CODES)
-for room in (service, caller, operator, why, documents):
+for room in (service, caller, letters, operator, why, documents):
     app.add_typer(room.commands)
 
 

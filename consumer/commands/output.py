@@ -66,13 +66,13 @@ def as_json(value: object) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on standard error, if that is a terminal; the value counts one."""
+def progress(description: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on standard error, if that is a terminal; the value counts one, or as many as it is given."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda count=1: bar.advance(task, count)
 
 
 def _text(value: bytes | None) -> str | None:

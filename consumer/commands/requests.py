@@ -68,10 +68,16 @@ async def _read(descriptor: int) -> bytes:
     return await asyncio.wrap_future(data)
 
 
-def _key(line: bytes) -> bytes | None:
+def batchid_in(value: bytes) -> str | None:
+    """Return the batchid of a request, however wrong the rest of it is."""
     try:
-        request = json.loads(line, parse_int=len)  # a name is wanted here; what integers are worth does not matter
+        request = json.loads(value, parse_int=len)  # a name is wanted here; what integers are worth does not matter
     except (ValueError, RecursionError):
         return None
     batchid = request.get("batchid") if isinstance(request, dict) else None
-    return batchid.encode("utf-8", "surrogatepass") if isinstance(batchid, str) and batchid else None
+    return batchid if isinstance(batchid, str) and batchid else None
+
+
+def _key(line: bytes) -> bytes | None:
+    batchid = batchid_in(line)
+    return None if batchid is None else batchid.encode("utf-8", "surrogatepass")

@@ -1,27 +1,32 @@
 """The other side of the contract: a caller, who sends requests and reads what became of them."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from config.settings import Settings
 from consumer.chunk import Record
 from consumer.failures import CannotConnect, Failure
-from consumer.kafka.client import Client, connection_options, describe, start_client, stop_client
-from consumer.kafka.security import advice
+from consumer.kafka.client import describe, stop_client
+from consumer.kafka.visitor import (
+    CALL_TIMEOUT_MS_MAX,
+    STOP_TIMEOUT_S,
+    call_timeout_ms,
+    no_topic,
+    start_visitor,
+    visitor_options,
+)
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024  # the topic's own limit is the one that counts, and the broker holds it
 IN_FLIGHT_MAX = 5_000
 LINGER_MS = 5
 POLL_TIMEOUT_MS = 200
-CALL_TIMEOUT_MS_MAX = 10_000  # somebody sits in front of it
-STOP_TIMEOUT_S = 5
 
 _Sent = asyncio.Future[RecordMetadata]
 
@@ -95,14 +100,14 @@ async def reading(
     def make() -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             *topics,
-            **_options(settings),
+            **visitor_options(settings),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset=start,
             isolation_level="read_committed",
         )
 
-    consumer = await _start(make, settings, *topics)
+    consumer = await start_visitor(make, settings, *topics)
     try:
         for partition in consumer.assignment():  # asks where to begin now, rather than at the first read
             async with asyncio.timeout(CALL_TIMEOUT_MS_MAX / 1000):
@@ -170,7 +175,7 @@ async def submitting(settings: Settings) -> AsyncIterator[Submitter]:
 
     def make() -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            **_options(settings),
+            **visitor_options(settings),
             acks="all",
             enable_idempotence=True,
             linger_ms=LINGER_MS,
@@ -178,42 +183,16 @@ async def submitting(settings: Settings) -> AsyncIterator[Submitter]:
             max_request_size=REQUEST_BYTES_MAX,
         )
 
-    producer = await _start(make, settings, settings.request_topic)
+    producer = await start_visitor(make, settings, settings.request_topic)
     try:
         try:
-            async with asyncio.timeout(_call_timeout_ms(settings) / 1000):
+            async with asyncio.timeout(call_timeout_ms(settings) / 1000):
                 await producer.partitions_for(settings.request_topic)
         except (KafkaError, TimeoutError) as error:
-            raise _no_topic(settings.request_topic) from error
+            raise no_topic(settings.request_topic) from error
         yield Submitter(producer, settings.request_topic)
     finally:
         await stop_client(producer, timeout_s=STOP_TIMEOUT_S)
-
-
-async def _start(make: Callable[[], Client], settings: Settings, *topics: str) -> Client:
-    try:
-        return await start_client(make, timeout_ms=_call_timeout_ms(settings))
-    except CannotConnect as error:
-        if isinstance(error.__cause__, UnknownTopicOrPartitionError):
-            raise _no_topic(*topics) from error
-        if advice(error):
-            raise
-        raise CannotConnect(
-            f"{error}; is a broker at {settings.bootstrap_servers}? Say where by --bootstrap-servers"
-        ) from error
-
-
-def _call_timeout_ms(settings: Settings) -> int:
-    return min(settings.connect_timeout_ms, CALL_TIMEOUT_MS_MAX)
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    # One answer may take as long as the whole start, but for what is left to say which answer it was that did not come.
-    return connection_options(settings) | {"request_timeout_ms": max(100, _call_timeout_ms(settings) - 500)}
-
-
-def _no_topic(*topics: str) -> CannotConnect:
-    return CannotConnect(f"no such topic: {' or '.join(topics)}; `batchsum topics create` makes them")
 
 
 async def _source(sent: _Sent, *, number: int) -> str:
