@@ -52,7 +52,8 @@ class Ledger:
 
     def knows(self, partition: int, offset: int) -> bool:
         """Whether the request that stands there has been entered."""
-        return self._page(partition, offset).asked[offset] != 0
+        page = self._page(partition)
+        return page.asked[page.reach(offset)] != 0
 
     def answer(self, entry: Entry) -> None:
         """A record of the result topic; those of one partition are to be entered in their order."""

@@ -41,13 +41,12 @@ def write(
     *,
     partition: int = 0,
     key: bytes | None = None,
-    headers: Sequence[tuple[str, bytes | None]] = (),
+    headers: Sequence[tuple[str, str | bytes | None]] = (),
 ) -> None:
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "enable.idempotence": True})
+    options = {"enable.idempotence": True, "message.max.bytes": 4_000_000}
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, **options})
     for value in values:
-        producer.produce(
-            topic, value, key, partition, timestamp=TIMESTAMP_MS, headers=cast("list[tuple[str, bytes]]", [*headers])
-        )
+        producer.produce(topic, value, key, partition, timestamp=TIMESTAMP_MS, headers=[*headers])
     assert producer.flush(20) == 0
 
 
