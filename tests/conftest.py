@@ -37,12 +37,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
     """What a test, or a command that it runs, configures of the logs is no business of the next one."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    root, client = logging.getLogger(), logging.getLogger("aiokafka")
+    handlers, levels = root.handlers[:], (root.level, client.level)
     yield
     structlog.reset_defaults()
     root.handlers[:] = handlers
-    root.setLevel(level)
+    for logger, level in zip((root, client), levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
