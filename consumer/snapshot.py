@@ -28,6 +28,8 @@ class Partition(Protocol):
     def committed_offset(self) -> int | None: ...
     @property
     def lag(self) -> int: ...
+    @property
+    def stuck_s(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,9 @@ class ChunkState:
 class LaneState:
     """A lane: how far its partition has come, and its chunks in flight, oldest first.
 
-    `oldest_s` is the age of the oldest request in flight, by its timestamp; None while there is none. `committed_offset`
-    is None before the first commit, and where transactions commit.
+    `oldest_s` is the age of the oldest request that is not done, by its timestamp; while requests wait and none could be
+    fetched, it is how long nothing has been done, which is less; None when all is done. `committed_offset` is None before
+    the first commit, and where transactions commit.
     """
 
     partition: int
@@ -149,7 +152,7 @@ def lane_state(partition: Partition, chunks: Sequence[Chunk], workers: Sequence[
         done_offset=partition.done_offset,
         committed_offset=partition.committed_offset,
         lag=partition.lag,
-        oldest_s=max(0.0, time.time() - chunks[0].timestamp / 1000) if chunks else None,
+        oldest_s=_oldest_s(partition, chunks),
         chunks=[_chunk_state(chunk, workers) for chunk in chunks],
     )
 
@@ -165,6 +168,12 @@ def workers_at(workers: Sequence[WorkerState], quarantined: Sequence[WorkerState
                 seconds=seconds,
                 busy_s=busy_s + seconds,
             )
+
+
+def _oldest_s(partition: Partition, chunks: Sequence[Chunk]) -> float | None:
+    if chunks:
+        return max(0.0, time.time() - chunks[0].timestamp / 1000)
+    return partition.stuck_s if partition.lag else None
 
 
 def _chunk_state(chunk: Chunk, workers: Sequence[WorkerState]) -> ChunkState:

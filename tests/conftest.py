@@ -8,7 +8,9 @@ from typing import NoReturn
 import pytest
 import structlog
 
-from tests.support.brokers import Broker, Choice, Topics, find_broker, fresh_topics
+from tests.support.brokers import Broker, BrokerError, Choice, Topics, find_broker, fresh_topics
+from tests.support.brokers.jars import kafka_jars
+from tests.support.brokers.node import java
 
 BROKER_FIXTURES = {"broker", "private_broker"}
 MUST_BE_REAL = os.environ.get("REQUIRE_REAL_BROKER") == "1"
@@ -50,6 +52,17 @@ def _logging_as_it_was() -> Iterator[None]:
 def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
     """The broker of all tests that do not disturb it."""
     yield from _running(_choice(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def java_and_its_jars() -> None:
+    """Apache Kafka can be run as a process, as tests need that want more than one broker, or one that is set up differently."""
+    try:
+        kafka_jars()
+    except BrokerError as error:
+        _cannot(str(error))
+    if java() is None:
+        _cannot("there is no Java to run Apache Kafka with")
 
 
 @pytest.fixture

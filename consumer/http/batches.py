@@ -5,6 +5,8 @@ The event loop looks into no batch: the body goes to a worker as it is, and the 
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -14,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from config.settings import Settings
 from consumer.failures import WorkersFailing
 from consumer.http import body
-from consumer.http.instance import Instance
+from consumer.http.instance import Health, Instance
 from consumer.http.problems import MEDIA_TYPE, Problem, problem
 from domain import batch
-from domain.batch import Code, Outcome, Rejection
+from domain.batch import Code, Rejection
 
 RETRY_AFTER_S = 1
 NUMBERS_BYTES_MAX = 64 * 1024  # these are read here, and a body of this size takes a millisecond
@@ -60,7 +62,7 @@ class Total(BaseModel):
 def routes(instance: Instance, settings: Settings) -> APIRouter:
     """The routes of the view."""
     router = APIRouter(tags=["batches"])
-    calls = _Calls(instance, settings)
+    calls = _Calls(instance.health, settings)
 
     @router.post(
         "/process_batch",
@@ -70,20 +72,22 @@ def routes(instance: Instance, settings: Settings) -> APIRouter:
     )
     async def process_batch(request: Request) -> Response:
         """Sum the lists of one batch: a request of the contract in, its answer out."""
-        outcome = await calls.process(await body.read(request, bytes_max=settings.http_body_bytes_max))
+        async with calls.admitted():
+            outcome = await instance.process_batch(await body.read(request, bytes_max=settings.http_body_bytes_max))
         return Response(outcome.answer, media_type=body.JSON) if not isinstance(outcome, Rejection) else _told(outcome)
 
     @router.post("/add_numbers", responses=REFUSALS, openapi_extra=_takes(Numbers, {"numbers": [1, 2, 3, 4]}))
     @router.post("/add_number", responses=REFUSALS, openapi_extra=_takes(Numbers, {"numbers": [1, 2, 3, 4]}))
     async def add_numbers(request: Request) -> Response:
         """Add some integers."""
-        sent = await body.read(request, bytes_max=min(NUMBERS_BYTES_MAX, settings.http_body_bytes_max))
-        try:
-            numbers = Numbers.model_validate_json(sent)
-        except ValidationError as error:
-            return _at_fault(error)
-        value = json.dumps({"batchid": "add_numbers", "payload": [numbers.numbers]}).encode()
-        outcome = await calls.process(value)
+        async with calls.admitted():
+            sent = await body.read(request, bytes_max=min(NUMBERS_BYTES_MAX, settings.http_body_bytes_max))
+            try:
+                numbers = Numbers.model_validate_json(sent)
+            except ValidationError as error:
+                return _at_fault(error)
+            value = json.dumps({"batchid": "add_numbers", "payload": [numbers.numbers]}).encode()
+            outcome = await instance.process_batch(value)
         if isinstance(outcome, Rejection):
             return _told(outcome)
         (total,) = json.loads(outcome.answer)["response"]
@@ -93,28 +97,29 @@ def routes(instance: Instance, settings: Settings) -> APIRouter:
 
 
 class _Calls:
-    """Batches over HTTP on their way through the pool: so many at once, and each only so long."""
+    """Requests that are being answered: so many at once, and each only so long."""
 
-    def __init__(self, instance: Instance, settings: Settings) -> None:
-        self._instance = instance
+    def __init__(self, health: Health, settings: Settings) -> None:
+        self._health = health
         self._timeout_s = settings.http_request_timeout_ms / 1000
         self._calls_max = settings.http_requests_max
         self._calls = 0
 
-    async def process(self, value: bytes) -> Outcome:
-        """The outcome of *value*.
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Room for one request, from its first byte to its answer; who sends slowly has no more time than others.
 
         Raises:
-            HTTPException: There is too much in flight, or no answer came in time (503).
+            HTTPException: There is no room, or there was not enough time, or the workers fail (503).
         """
-        if self._instance.health.readiness().get("draining"):
+        if self._health.readiness().get("draining"):
             raise _come_back("the instance is stopping")
         if self._calls >= self._calls_max:
             raise _come_back(f"{self._calls_max} batches are in flight already")
         self._calls += 1
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._instance.process_batch(value)
+                yield
         except TimeoutError:
             raise _come_back(f"no answer within {self._timeout_s:g} s") from None
         except WorkersFailing as failing:

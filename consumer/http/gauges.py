@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from consumer.health import Checks
 from consumer.http.instance import Instance
 from consumer.metrics import REGISTRY
 from consumer.snapshot import LaneState, Snapshot
@@ -24,7 +23,7 @@ class Exposition:
         snapshot = self._instance.snapshot()
         yield from _lag(snapshot.lanes)
         yield from _work(snapshot)
-        yield _gauge("ready", "1 while /readyz answers 200", _ready(self._instance.health.readiness()))
+        yield _gauge("ready", "1 while /readyz answers 200", not any(self._instance.health.readiness().values()))
         build = GaugeMetricFamily("batchsum_build_info", "always 1", labels=["version", "python"])
         build.add_metric([version("batchsum"), platform.python_version()], 1)
         yield build
@@ -49,10 +48,6 @@ def _work(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("workers", "worker processes", len(snapshot.workers))
     busy = sum(worker.at is not None for worker in snapshot.workers)
     yield _gauge("workers_busy", "those of them that are at a chunk", busy)
-
-
-def _ready(checks: Checks) -> bool:
-    return not any(checks.values())
 
 
 def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:

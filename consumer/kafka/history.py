@@ -130,7 +130,7 @@ class History:
 
 
 class Standing:
-    """What a group has committed, and how far topics go, with all that is not committed yet."""
+    """What a group has committed."""
 
     def __init__(self, consumer: AIOKafkaConsumer, settings: Settings) -> None:
         """Ask with a client that is started; it joins no group."""
@@ -147,17 +147,6 @@ class Standing:
         async with _answered("ask for committed offsets", self._timeout_s):
             offsets = {at.partition: await self._consumer.committed(at) for at in places}
         return {partition: offset for partition, offset in offsets.items() if offset is not None}
-
-    async def up_to_now(self, spans: Iterable[Span]) -> list[Span]:
-        """*spans*, up to where their partitions end at this moment, open transactions included.
-
-        Raises:
-            CannotConnect: The topic cannot be asked for.
-        """
-        spans = [*spans]
-        async with _answered("ask for the ends of topics", self._timeout_s):
-            ends = await self._consumer.end_offsets([TopicPartition(span.topic, span.partition) for span in spans])
-        return [replace(span, end=ends[TopicPartition(span.topic, span.partition)]) for span in spans]
 
 
 @asynccontextmanager

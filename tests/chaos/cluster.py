@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
 
-import pytest
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import KafkaError as AIOKafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -29,8 +28,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
 )
 
 from tests.support.brokers import ApacheKafka, BrokerError
-from tests.support.brokers.jars import kafka_jars
-from tests.support.brokers.node import java
 from tests.support.brokers.ports import HOST, free_port
 from tests.support.brokers.topics import administrator
 from tests.support.brokers.waiting import wait_until
@@ -201,16 +198,6 @@ class ChaosKafka(ApacheKafka):
             lines = _listeners(node.address, node.controller_address, proxy, guarded)
             with (node.directory / "server.properties").open("a") as properties:
                 properties.write("\n".join(lines) + "\n")  # of two equal names the last one counts
-
-
-def needs_java_and_its_jars() -> None:
-    """Skip the test where Apache Kafka cannot be run as a process."""
-    try:
-        kafka_jars()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    if java() is None:
-        pytest.skip("no Java to run Apache Kafka with")
 
 
 def _listeners(address: str, controller_address: str, proxy: Proxy, guarded: Proxy) -> Sequence[str]:

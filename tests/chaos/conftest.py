@@ -6,22 +6,20 @@ from pathlib import Path
 import pytest
 
 from consumer.ledger.entry import Delivery
-from tests.chaos.cluster import ChaosKafka, needs_java_and_its_jars
+from tests.chaos.cluster import ChaosKafka
 from tests.chaos.scene import Scene, scene
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[ChaosKafka]:
+def kafka(java_and_its_jars: None) -> Iterator[ChaosKafka]:
     """One broker behind proxies; a test that disturbs it puts it right again."""
-    needs_java_and_its_jars()
     with ChaosKafka() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[ChaosKafka]:
+def cluster(java_and_its_jars: None) -> Iterator[ChaosKafka]:
     """Three brokers behind proxies; a test that disturbs one puts it right again."""
-    needs_java_and_its_jars()
     with ChaosKafka(nodes=3) as running:
         yield running
 

@@ -6,22 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.brokers import BrokerError, fresh_topics
+from tests.support.brokers import fresh_topics
 from tests.support.brokers.identity import Provider
-from tests.support.brokers.jars import kafka_jars
-from tests.support.brokers.node import java
 from tests.support.brokers.secured import SecuredKafka
 from tests.support.guest import PASSWORD, Guest
 
 
 @pytest.fixture(scope="session")
-def secured_kafka() -> Iterator[SecuredKafka]:
-    try:
-        kafka_jars()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    if java() is None:
-        pytest.skip("no Java to run Apache Kafka with")
+def secured_kafka(java_and_its_jars: None) -> Iterator[SecuredKafka]:
     with SecuredKafka() as kafka:
         yield kafka
 

@@ -19,9 +19,7 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from config.logging import configure
 from config.settings import Settings
 from consumer.commands.check.command import check
-from tests.support.brokers import ApacheKafka, Broker, BrokerError, Topics, fresh_topics
-from tests.support.brokers.jars import kafka_jars
-from tests.support.brokers.node import java
+from tests.support.brokers import ApacheKafka, Broker, Topics, fresh_topics
 from tests.support.brokers.ports import HOST, free_port
 from tests.support.brokers.topics import administrator
 from tests.support.command_line import CommandLine
@@ -219,14 +217,8 @@ async def test_tls_where_none_is_spoken_is_told(broker: Broker) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[ApacheKafka]:
+def guarded(java_and_its_jars: None) -> Iterator[ApacheKafka]:
     """A broker that allows everything of which nobody has said who may do it."""
-    try:
-        kafka_jars()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    if java() is None:
-        pytest.skip("no Java to run Apache Kafka with")
     with ApacheKafka(properties=SERVERS | {"allow.everyone.if.no.acl.found": "true"}) as kafka:
         yield kafka
 

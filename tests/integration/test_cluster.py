@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.brokers import ApacheKafka, BrokerError
-from tests.support.brokers.jars import kafka_jars
-from tests.support.brokers.node import java
+from tests.support.brokers import ApacheKafka
 from tests.support.brokers.topics import administrator
 from tests.support.brokers.waiting import wait_until
 
@@ -17,19 +15,9 @@ TIMEOUT_S = 30
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[ApacheKafka]:
-    needs_java_and_its_jars()
+def cluster(java_and_its_jars: None) -> Iterator[ApacheKafka]:
     with ApacheKafka(nodes=3, heap_megabytes=256) as kafka:
         yield kafka
-
-
-def needs_java_and_its_jars() -> None:
-    try:
-        kafka_jars()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    if java() is None:
-        pytest.skip("no Java to run Apache Kafka with")
 
 
 def leader(kafka: ApacheKafka, topic: str) -> int:
@@ -64,8 +52,8 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.usefixtures("java_and_its_jars")
 def test_no_broker_outlives_its_owner_even_after_sigkill() -> None:
-    needs_java_and_its_jars()
     with subprocess.Popen(
         [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as owner:

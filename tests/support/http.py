@@ -10,7 +10,7 @@ import httpx
 from config.settings import Settings
 from consumer.http import http_port
 from consumer.http.instance import Instance
-from tests.support.waiting import POLL_S
+from tests.support.waiting import POLL_S, wait_until
 
 TIMEOUT_S = 60.0
 
@@ -27,6 +27,7 @@ async def serving(instance: Instance, **others: object) -> AsyncIterator[httpx.A
     port.bind()
     running = asyncio.create_task(port.run())
     try:
+        await wait_until(lambda: port._uvicorn.started)  # until then the port is taken, and nobody listens
         async with client_of(port.url) as client:
             yield client
     finally:

@@ -36,6 +36,7 @@ class StandingPartition:
     done_offset: int = 10
     committed_offset: int | None = 5
     lag: int = 90
+    stuck_s: float = 12.0
 
 
 def snapshot() -> Snapshot:

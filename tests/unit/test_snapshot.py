@@ -49,8 +49,12 @@ def test_a_lane_tells_how_far_it_is_and_how_old_the_oldest_request_in_flight_is(
     assert abs(state.oldest_s - (time.time() - 1_700_000_000)) < 5
 
 
-def test_a_lane_with_nothing_in_flight_has_no_oldest_request() -> None:
-    assert lane_state(StandingPartition(), [], []).oldest_s is None
+def test_a_lane_that_is_done_has_no_oldest_request() -> None:
+    assert lane_state(StandingPartition(lag=0), [], []).oldest_s is None
+
+
+def test_a_lane_that_can_fetch_nothing_tells_how_long_nothing_has_been_done() -> None:
+    assert lane_state(StandingPartition(lag=90, stuck_s=12.0), [], []).oldest_s == 12
 
 
 def test_workers_are_told_with_what_they_are_at_and_the_one_in_quarantine_last() -> None:

@@ -6,19 +6,12 @@ from pathlib import Path
 import pytest
 
 from config.cpus import usable_cpus
+from tests.support.files import write
 
 
 @pytest.fixture(autouse=True)
 def _eight_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)))
-
-
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def test_without_cgroups_the_affinity_mask_decides(tmp_path: Path) -> None:

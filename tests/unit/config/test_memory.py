@@ -5,14 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.memory import memory_limit
-
-
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
+from tests.support.files import write
 
 
 def test_without_cgroups_there_is_no_limit(tmp_path: Path) -> None:

@@ -112,6 +112,18 @@ async def test_an_answer_that_does_not_come_in_time_is_not_waited_for() -> None:
         assert_is_problem(await client.post("/process_batch", json=REQUEST), 503)
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for_either() -> None:
+    async with serving(FakeInstance(), http_request_timeout_ms=100, http_requests_max=1) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(
+            b"POST /process_batch HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+        )
+        status = await asyncio.wait_for(reader.readline(), 20)
+        writer.close()
+        assert status.startswith(b"HTTP/1.1 503 ")
+        assert (await client.post("/process_batch", json=REQUEST)).status_code == 200
+
+
 async def test_an_instance_that_is_stopping_takes_no_more() -> None:
     instance = FakeInstance()
     instance.health.ready["draining"] = "told to stop"
