@@ -1,4 +1,4 @@
-"""Records and chunks: what a lane carries from the source to the sink."""
+"""Chunks and what becomes of them: what a lane carries from the source to the sink."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from consumer.board import Place
-from domain.batch import Outcomes
+from domain.batch import Rejection
 
 
 class Record(Protocol):
@@ -38,29 +38,25 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A run of consecutive records of one partition that share a pool call."""
+    """Consecutive records of one partition that share a pool call, as the record batches in which they stood in the log.
+
+    They are those from `first_offset` to before `next_offset`, which may be committed once each has its outcome. The
+    first one was made at `timestamp`, in milliseconds since the epoch.
+    """
 
     topic: str
     partition: int
-    records: Sequence[Record]
-    values: Sequence[bytes | None]
-    size_bytes: int
+    first_offset: int
+    next_offset: int
+    timestamp: int
+    batches: bytes
     fetched_at: float = field(default_factory=time.monotonic)
     times: Times = field(default_factory=Times, compare=False)
 
     @property
-    def timestamp(self) -> int:
-        """When its first record was made, in milliseconds since the epoch."""
-        return self.records[0].timestamp
-
-    @property
-    def first_offset(self) -> int:
-        return self.records[0].offset
-
-    @property
-    def next_offset(self) -> int:
-        """What may be committed once every record has its outcome: one past the last of them."""
-        return self.records[-1].offset + 1
+    def size_bytes(self) -> int:
+        """Its record batches, not compressed."""
+        return len(self.batches)
 
     @property
     def place(self) -> Place:
@@ -68,8 +64,27 @@ class Chunk:
         return Place(self.partition, self.first_offset, self.next_offset)
 
 
+class Encoded(NamedTuple):
+    """A record batch to be published: how many records, and their bytes as they will stand in a topic.
+
+    Which producer sends it, and as which number, is not in there yet.
+    """
+
+    records: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class Processed:
+    """What came of a chunk's records: their answers, in order, and the rejections by the offset of the request."""
+
+    records: int
+    answers: list[Encoded]
+    rejections: dict[int, Rejection]
+
+
 class Finished(NamedTuple):
-    """A chunk that has been processed, and what came of its records."""
+    """A chunk that has been processed, and what came of it."""
 
     chunk: Chunk
-    outcomes: Outcomes
+    processed: Processed

@@ -8,8 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from consumer.chunk import Chunk, Finished
-from domain.batch import Outcomes
+from consumer.chunk import Chunk, Finished, Processed
 
 START_OVER_WAIT_S = 0.5
 
@@ -35,8 +34,8 @@ class Source(Protocol):
 class Work(Protocol):
     """What is done with a chunk's records."""
 
-    async def process(self, chunk: Chunk) -> Outcomes:
-        """One outcome per record, in their order."""
+    async def process(self, chunk: Chunk) -> Processed:
+        """What becomes of each record."""
 
 
 class Sink(Protocol):
@@ -59,8 +58,8 @@ class Sink(Protocol):
 class Report(Protocol):
     """Who keeps count."""
 
-    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        """*chunk* is done, with these outcomes."""
+    def delivered(self, chunk: Chunk, processed: Processed) -> None:
+        """*chunk* is done: what came of it is durable."""
 
 
 class StartOver(Exception):
@@ -139,11 +138,11 @@ class Lane:
             # Publish first, then mark as done. The other way round, a crash in between would commit an offset past
             # records that have no outcome, and they would be lost.
             await self._sink.publish(run)
-            for chunk, outcomes in run:
+            for chunk, processed in run:
                 self._source.mark_done(chunk)
                 chunk.times.durable = time.monotonic()
                 for report in self._reports:
-                    report.delivered(chunk, outcomes)
+                    report.delivered(chunk, processed)
 
 
 class InFlight:
@@ -151,7 +150,7 @@ class InFlight:
 
     def __init__(self, chunks_max: int) -> None:
         self._room = asyncio.Semaphore(chunks_max)
-        self._waiting: deque[tuple[Chunk, asyncio.Task[Outcomes]]] = deque()
+        self._waiting: deque[tuple[Chunk, asyncio.Task[Processed]]] = deque()
         self._changed = asyncio.Event()
         self._ended = False
         self.chunks: deque[Chunk] = deque()
@@ -160,7 +159,7 @@ class InFlight:
         """Return when there is room for another chunk."""
         await self._room.acquire()
 
-    def put(self, chunk: Chunk, processing: "asyncio.Task[Outcomes]") -> None:
+    def put(self, chunk: Chunk, processing: "asyncio.Task[Processed]") -> None:
         """Add a chunk behind the others."""
         self.chunks.append(chunk)
         self._waiting.append((chunk, processing))

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
-from consumer.chunk import Chunk
-from domain.batch import Code, Outcomes
+from consumer.chunk import Chunk, Processed
+from domain.batch import Code
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -62,13 +62,13 @@ for topic in ("results", "dead_letters", "transaction"):
 class Counted:
     """Counts what lanes have delivered."""
 
-    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    def delivered(self, chunk: Chunk, processed: Processed) -> None:
         """Count *chunk*, whose outcomes are durable now."""
-        records, rejected = len(outcomes), len(outcomes.rejections)
+        records, rejected = processed.records, len(processed.rejections)
         RECORDS_DONE.inc(records)
         BYTES_DONE.inc(chunk.size_bytes)
         RESULTS.inc(records - rejected)
-        for rejection in outcomes.rejections.values():
+        for rejection in processed.rejections.values():
             REJECTIONS.labels(rejection.code).inc()
         CHUNK_RECORDS.observe(records)
         CHUNK_BYTES.observe(chunk.size_bytes)

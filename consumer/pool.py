@@ -1,20 +1,25 @@
-"""The pool: chunks of raw bytes in, outcomes out, whatever a batch may do to its worker."""
+"""The pool: record batches in, answers out, whatever a batch may do to its worker."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from consumer import metrics
 from consumer.board import NOWHERE, Place, WorkerState
-from consumer.chunk import Chunk, Times
+from consumer.chunk import Chunk, Processed, Times
 from consumer.quarantine import Quarantine
+from consumer.wire.answers import Form, answer
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost, preload
-from domain.batch import Code, Outcome, Outcomes, Rejection
+from domain.batch import Code, Outcome, Rejection
+
+T = TypeVar("T")
 
 STACKS_TIMEOUT_S = 5.0
 
@@ -28,14 +33,15 @@ class Pool:
     all others that were in flight, and the pool is back for everybody else while its case is heard.
     """
 
-    def __init__(self, work: Work, limits: PoolLimits) -> None:
+    def __init__(self, work: Work, limits: PoolLimits, form: Form) -> None:
         self._work = work
         self._limits = limits
+        self._form = form
         # Each worker has one chunk and the next one waiting, so that it never idles while the event loop is busy.
         self._slots = asyncio.Semaphore(2 * limits.workers)
         self._replacing = asyncio.Lock()
         self._workers: Workers | None = None
-        self.quarantine = Quarantine(work, limits)
+        self.quarantine = Quarantine(work, limits, form)
         self.rebuilds = 0
 
     async def start(self) -> None:
@@ -44,16 +50,18 @@ class Pool:
         Raises:
             WorkersFailing: They cannot be started.
         """
-        preload(self._work.process.__module__)
+        preload(answer.__module__, self._work.process.__module__)
         self._workers = await self._start_workers()
 
-    async def process(self, chunk: Chunk) -> Outcomes:
-        """One outcome per record of *chunk*, in order.
+    async def process(self, chunk: Chunk) -> Processed:
+        """What becomes of each record of *chunk*.
 
         Raises:
             WorkersFailing: Batch after batch has failed, or the workers cannot be started again.
         """
-        return await self._process(chunk.values, chunk.place, chunk.times)
+        work = self._work
+        call = partial(answer, chunk, work.process, work.batch_limits, self._form)
+        return await self._do(call, partial(self.quarantine.process, chunk), chunk.place, chunk.times)
 
     async def process_alone(self, value: bytes) -> Outcome:
         """The outcome of one batch that came from no partition.
@@ -61,22 +69,24 @@ class Pool:
         Raises:
             WorkersFailing: As for `process`.
         """
-        (outcome,) = await self._process([value], NOWHERE, Times())
+        call = partial(self._work.process, [value], self._work.batch_limits)
+        (outcome,) = await self._do(call, partial(self.quarantine.process_alone, value), NOWHERE, Times())
         return outcome
 
-    async def _process(self, values: Sequence[bytes | None], place: Place, times: Times) -> Outcomes:
+    async def _do(self, call: Callable[[], T], alone: Callable[[], Awaitable[T]], place: Place, times: Times) -> T:
+        """Make the *call* in a worker; if that fails, do it *alone*, in quarantine."""
         async with self._slots:
             workers = await self._current_workers()
             # Twice the limit, because a chunk may wait behind another one.
             timeout_s = 2 * self._limits.chunk_timeout_s
             try:
-                answer = await workers.run(timeout_s, place, self._work.process, values, self._work.batch_limits)
+                answered = await workers.run(timeout_s, place, call)
             except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
                 log.warning(
                     "chunk into quarantine",
                     partition=place.partition,
                     offset=place.first_offset,
-                    records=len(values),
+                    next_offset=place.next_offset,
                     error=repr(failure),
                 )
                 metrics.QUARANTINES.inc()
@@ -86,12 +96,12 @@ class Pool:
                     await self._replace(workers)
             else:
                 self.quarantine.note_good_batch()
-                times.began, times.ended = answer.began, answer.ended
-                return answer.value
+                times.began, times.ended = answered.began, answered.ended
+                return answered.value
         times.began = time.monotonic()
-        outcomes = await self.quarantine.process(values, place)
+        outcome = await alone()
         times.ended = time.monotonic()
-        return outcomes
+        return outcome
 
     async def reject(self, value: bytes | None, code: Code, message: str) -> Rejection:
         """The rejection of a value for a reason that was found outside of the worker.

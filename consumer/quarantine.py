@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import structlog
 
-from consumer.board import NOWHERE, Place, WorkerState
+from consumer.board import NOWHERE, WorkerState
+from consumer.chunk import Chunk, Processed
 from consumer.failures import WorkersFailing
+from consumer.wire.answers import Form, answer, pack
+from consumer.wire.records import decode
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost
@@ -30,27 +33,44 @@ class Quarantine:
     at every step.
     """
 
-    def __init__(self, work: Work, limits: PoolLimits) -> None:
+    def __init__(self, work: Work, limits: PoolLimits, form: Form) -> None:
         self._work = work
         self._limits = limits
+        self._form = form
         self._turn = asyncio.Lock()
         self._place = NOWHERE
         self.workers: Workers | None = None
         self._convictions_in_a_row = 0
         self.convictions = 0
 
-    async def process(self, values: Sequence[bytes | None], place: Place) -> Outcomes:
-        """One outcome per value, in order; those that cannot be processed alone are rejected.
+    async def process(self, chunk: Chunk) -> Processed:
+        """What becomes of each record of *chunk*; batches that cannot be processed alone are rejected.
 
         Raises:
             WorkersFailing: Batch after batch failed, or the worker cannot be started.
         """
+        work = self._work
         async with self._turn:
-            self._place = place
+            self._place = chunk.place
             try:
-                return await self._alone(self._work.process, values, self._work.batch_limits)
+                return await self._alone(answer, chunk, work.process, work.batch_limits, self._form)
             except FAILURES:
-                return Outcomes.of([await self._judge(value) for value in values])
+                records = decode(chunk)
+                outcomes = Outcomes.of([await self._judge(record.value) for record in records])
+                return pack(chunk, records, outcomes, self._form)
+            finally:
+                await self.stop()
+
+    async def process_alone(self, value: bytes) -> Outcomes:
+        """The outcome of a batch that came from no partition.
+
+        Raises:
+            WorkersFailing: As for `process`.
+        """
+        async with self._turn:
+            self._place = NOWHERE
+            try:
+                return Outcomes.of([await self._judge(value)])
             finally:
                 await self.stop()
 

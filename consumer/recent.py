@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from consumer.chunk import Chunk
-from domain.batch import Outcomes
+from consumer.chunk import Chunk, Processed
 
 SECONDS_KEPT = 300
 ENTRIES_KEPT = 20
@@ -44,20 +43,20 @@ class Recent:
         self.results = deque[Entry](maxlen=ENTRIES_KEPT)
         self.dead_letters = deque[Entry](maxlen=ENTRIES_KEPT)
 
-    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    def delivered(self, chunk: Chunk, processed: Processed) -> None:
         """Remember *chunk*, whose outcomes are durable now."""
         now, at = self._clock(), time.time()
-        rejections = outcomes.rejections
+        rejections = processed.rejections
         self._turn_to(int(now))
-        self._batches += len(outcomes)
+        self._batches += processed.records
         self._rejections += len(rejections)
         self._chunk_ms.append((now - chunk.fetched_at) * 1_000)
-        if answered := len(outcomes) - len(rejections):
+        if answered := processed.records - len(rejections):
             where = f"{chunk.topic}/{chunk.partition}/{chunk.first_offset}"
             self.results.appendleft(Entry(f"{answered} {'batch' if answered == 1 else 'batches'}", where, at))
-        for place in sorted(rejections)[-ENTRIES_KEPT:]:
-            where = f"{chunk.topic}/{chunk.partition}/{chunk.records[place].offset}"
-            self.dead_letters.appendleft(Entry(rejections[place].code, where, at))
+        for offset in sorted(rejections)[-ENTRIES_KEPT:]:
+            where = f"{chunk.topic}/{chunk.partition}/{offset}"
+            self.dead_letters.appendleft(Entry(rejections[offset].code, where, at))
 
     def seconds(self) -> list[Second]:
         """The last five minutes, oldest first, without the second that is under way."""

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from consumer.chunk import Chunk
-from domain.batch import Outcomes
+from consumer.chunk import Chunk, Processed
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +19,11 @@ class Report:
         self._lag = lag
         self.chunks = self.batches = self.rejections = self.size_bytes = 0
 
-    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    def delivered(self, chunk: Chunk, processed: Processed) -> None:
         """Count *chunk*, whose outcomes are durable now."""
         self.chunks += 1
-        self.batches += len(outcomes)
-        self.rejections += len(outcomes.rejections)
+        self.batches += processed.records
+        self.rejections += len(processed.rejections)
         self.size_bytes += chunk.size_bytes
         log.debug(
             "chunk delivered",
@@ -32,8 +31,8 @@ class Report:
             partition=chunk.partition,
             offset=chunk.first_offset,
             chunk=f"{chunk.partition}/{chunk.first_offset}-{chunk.next_offset - 1}",
-            batches=len(outcomes),
-            rejections=len(outcomes.rejections),
+            batches=processed.records,
+            rejections=len(processed.rejections),
             size_bytes=chunk.size_bytes,
             elapsed_ms=round(1000 * (time.monotonic() - chunk.fetched_at), 1),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +16,8 @@ from consumer.health import Health
 from consumer.http import http_port
 from consumer.kafka.client import wait_for_topics
 from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from consumer.kafka.messages import instead
+from consumer.kafka.publisher import packing
 from consumer.kafka.source import Source
 from consumer.lanes import Lanes
 from consumer.metrics import Counted
@@ -24,6 +27,7 @@ from consumer.report import Report
 from consumer.snapshot import Bounds, Snapshot, Snapshots
 from consumer.watchdog import Watchdog
 from consumer.why import Why
+from consumer.wire.answers import Form
 from consumer.work import PoolLimits, Work
 from domain.batch import Limits, Outcome
 
@@ -35,9 +39,14 @@ class Service:
 
     def __init__(self, settings: Settings, work: Work | None = None) -> None:
         self._settings = settings
-        self.pool = Pool(work or default_work(settings), pool_limits(settings))
+        form = Form(settings.reply_to_failed, packing(settings))
+        self.pool = Pool(work or default_work(settings), pool_limits(settings), form)
         deliver = ExactlyOnce if settings.delivery == "exactly_once" else AtLeastOnce
-        self._delivery: Delivery = deliver(settings, reject=self.pool.reject, service=f"batchsum {version('batchsum')}")
+        self._delivery: Delivery = deliver(
+            settings,
+            instead=partial(instead, reject=self.pool.reject, form=form),
+            service=f"batchsum {version('batchsum')}",
+        )
         self._lanes = Lanes(self._make_lane, drain_timeout_s=settings.drain_timeout_ms / 1000)
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)

@@ -11,8 +11,9 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import compression, connections, guards
+from consumer.kafka import connections, guards
 from consumer.kafka.security import advice, security_options
+from consumer.wire import compression
 
 RETRY_WAIT_S = 1.0
 TOPIC_WAIT_S = 5.0

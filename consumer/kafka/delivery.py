@@ -7,9 +7,8 @@ from typing import Protocol
 from aiokafka import TopicPartition
 
 from config.settings import Settings
-from consumer.kafka.messages import Reject
-from consumer.kafka.publisher import Publisher
-from consumer.kafka.sink import Sink
+from consumer.kafka.publisher import Publisher, packing
+from consumer.kafka.sink import Instead, Sink
 from consumer.kafka.transaction import TransactionalSink
 from consumer.lane import Sink as LaneSink
 
@@ -37,15 +36,15 @@ class Delivery(Protocol):
 class AtLeastOnce:
     """One sink for all lanes; the source commits what it has delivered."""
 
-    def __init__(self, settings: Settings, *, reject: Reject, service: str) -> None:
+    def __init__(self, settings: Settings, *, instead: Instead, service: str) -> None:
         self._results = Publisher(settings, settings.result_topic, holds_too_large=False)
         # A producer of their own, so that trouble with dead letters is no trouble with results.
         self._dead_letters = Publisher(settings, settings.dead_letter_topic, holds_too_large=True)
         self._sink = Sink(
             results=self._results,
             dead_letters=self._dead_letters,
-            reject=reject,
-            reply_to_failed=settings.reply_to_failed,
+            instead=instead,
+            packing=packing(settings),
             service=service,
         )
 
@@ -77,9 +76,9 @@ class AtLeastOnce:
 class ExactlyOnce:
     """A sink for each lane, which commits what it publishes in the same transaction."""
 
-    def __init__(self, settings: Settings, *, reject: Reject, service: str) -> None:
+    def __init__(self, settings: Settings, *, instead: Instead, service: str) -> None:
         self._settings = settings
-        self._reject = reject
+        self._instead = instead
         self._service = service
         self._sinks: dict[int, TransactionalSink] = {}
 
@@ -92,7 +91,9 @@ class ExactlyOnce:
     def sink(self, partition: int) -> LaneSink:
         """A new one; the one before has been closed with its lane."""
         request = TopicPartition(self._settings.request_topic, partition)
-        self._sinks[partition] = TransactionalSink(self._settings, request, reject=self._reject, service=self._service)
+        self._sinks[partition] = TransactionalSink(
+            self._settings, request, instead=self._instead, service=self._service
+        )
         return self._sinks[partition]
 
     def troubles(self) -> Iterator[str]:

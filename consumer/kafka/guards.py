@@ -11,16 +11,20 @@ from typing import Any
 
 import aiokafka
 from aiokafka import TopicPartition, errors
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from consumer.wire.log import LogBatches
+
 GUARDED_VERSION = "0.14.0"
 
 _send_request = GroupCoordinator._send_req
 _do_heartbeat = GroupCoordinator._do_heartbeat
+_unpack = PartitionRecords._unpack_records
 
 
 async def _send_request_minding_group_errors(self: GroupCoordinator, request: Any) -> Any:
@@ -67,8 +71,27 @@ def _fetch_context(self: SubscriptionState) -> Iterator[None]:
             self._last_fetch_ended = time.monotonic()
 
 
-def _decoded_record(self: PartitionRecords, partition: TopicPartition, record: Any) -> Any:  # noqa: ARG001
-    """No trap but a toll: the record as the C decoder made it, without a Python object around it.
+def whole_batches(value: bytes) -> bytes:
+    """The value deserializer of a consumer that is handed record batches as they stand in the log, in place of records.
+
+    It says so by being there, and is never called.
+    """
+    raise NotImplementedError(value)
+
+
+def _unpack_records(self: PartitionRecords) -> Iterator[Any]:
+    """No trap but a toll: what is decoded here is decoded on the event loop (T22).
+
+    Which batches are handed out, which are markers, and which belong to transactions that were aborted stays the
+    original's decision.
+    """
+    self._records.whole = self._value_deserializer is whole_batches
+    unpacked: Iterator[Any] = _unpack(self)
+    return unpacked
+
+
+def _as_it_is(self: PartitionRecords, partition: TopicPartition, record: Any) -> Any:  # noqa: ARG001
+    """Another toll: the record as the C decoder made it, without a Python object around it, or a batch as it stands.
 
     That object would take as long as all of the decoding. What it adds, topic and partition, `getmany` tells anyway.
     """
@@ -91,7 +114,9 @@ def install() -> None:
     GroupCoordinator._send_req = _send_request_minding_group_errors
     GroupCoordinator._do_heartbeat = _do_heartbeat_or_join_again
     SubscriptionState.fetch_context = _fetch_context
-    PartitionRecords._consumer_record = _decoded_record
+    PartitionRecords._consumer_record = _as_it_is
+    PartitionRecords._unpack_records = _unpack_records
+    fetcher.MemoryRecords = LogBatches
 
 
 def records_are_compiled() -> bool:

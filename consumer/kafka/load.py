@@ -15,8 +15,8 @@ from aiokafka.errors import KafkaError
 from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
-from consumer.kafka.messages import Message
-from consumer.kafka.publisher import Turns, make_producer, send
+from consumer.kafka.publisher import Turns, make_producer, packing, send
+from consumer.wire.records import Message, encode
 from consumer.worker import die_with_parent
 
 BURST_BYTES_MAX = 256 * 1024
@@ -64,6 +64,7 @@ def pace(
 
 async def _flood(settings: Settings, values: Sequence[bytes], *, waiting_max: int, seconds_max: float) -> None:
     burst = _burst(values)
+    batches = encode(burst, packing(settings))
     deadline = time.monotonic() + seconds_max
     numbers = itertools.count(len(burst), len(burst))
     turns = Turns(asyncio.Lock)
@@ -75,7 +76,7 @@ async def _flood(settings: Settings, values: Sequence[bytes], *, waiting_max: in
                 await asyncio.sleep(FULL_PAUSE_S)
             else:
                 sent = next(numbers)
-                await send(producer, settings.request_topic, partition, burst, turns)
+                await send(producer, settings.request_topic, partition, batches, turns)
 
     async with _producer(settings) as producer:
         partitions = await producer.partitions_for(settings.request_topic)
@@ -112,9 +113,9 @@ async def _pace(
 async def _meet(settings: Settings, reader: AIOKafkaConsumer, producer: AIOKafkaProducer, value: bytes) -> None:
     """Have one request of each partition answered, so that what is done once in a life is done before the clock runs."""
     partitions = await producer.partitions_for(settings.request_topic)
-    turns = Turns(asyncio.Lock)
+    turns, packed = Turns(asyncio.Lock), packing(settings)
     for partition in partitions:
-        await send(producer, settings.request_topic, partition, [_stamped(value, due=0)], turns)
+        await send(producer, settings.request_topic, partition, encode([_stamped(value, due=0)], packed), turns)
     waiting, deadline = len(partitions), time.monotonic() + STRAGGLERS_TIMEOUT_S
     while waiting > 0 and time.monotonic() < deadline:
         waiting -= sum(map(len, (await reader.getmany(timeout_ms=POLL_TIMEOUT_MS)).values()))
@@ -131,14 +132,15 @@ async def _tick(
 ) -> None:
     """Every few milliseconds, send to one partition after the other what is due by then, whatever became of the last."""
     partitions = len(await producer.partitions_for(settings.request_topic))
-    endless, turns, sent = itertools.cycle(values), Turns(asyncio.Lock), 0
+    endless, turns, packed, sent = itertools.cycle(values), Turns(asyncio.Lock), packing(settings), 0
     async with asyncio.TaskGroup() as sending:
         for tick in itertools.count(1):
             await asyncio.sleep(since + tick * TICK_S - time.monotonic())
             due = min(batches, int(batches_per_s * tick * TICK_S))
             burst = [_stamped(next(endless), since + number / batches_per_s) for number in range(sent, due)]
             if burst:
-                sending.create_task(send(producer, settings.request_topic, tick % partitions, burst, turns))
+                encoded = encode(burst, packed)
+                sending.create_task(send(producer, settings.request_topic, tick % partitions, encoded, turns))
             sent = due
             if sent == batches:
                 return

@@ -1,94 +1,72 @@
-"""What is published for a chunk: an answer or a dead letter, or both, for each of its records."""
+"""What is published for a chunk besides the answers that its worker made: dead letters, and what stands in for an answer."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from consumer import dead_letter
-from consumer.chunk import Chunk, Record
-from domain.batch import Code, Outcomes, Rejection
-
-PASSED_ON = frozenset({"traceparent", "tracestate", "correlation-id"})
+from consumer.chunk import Encoded, Finished, Record
+from consumer.wire.answers import Form
+from consumer.wire.records import Message, decode, encode, messages
+from domain.batch import Code, Rejection
 
 log = structlog.get_logger(__name__)
-
-# What is to stand in a topic: key, value, headers, and the timestamp in milliseconds (None: now).
-Message = tuple[bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
 
 # Makes the rejection of a request, with its failed answer, for a reason that was found outside of the worker.
 Reject = Callable[[bytes | None, Code, str], Awaitable[Rejection]]
 
 
-def answers(chunk: Chunk, outcomes: Outcomes, *, reply_to_failed: bool) -> list[Message]:
-    """The answers to *chunk*, in order: keyed as the request or by batchid, and marked with where the request stands.
-
-    Failed answers are dropped from *outcomes* unless *reply_to_failed*.
-    """
-    if not reply_to_failed:
-        for place in outcomes.rejections:
-            outcomes.answers[place] = None
-    source = f"{chunk.topic}/{chunk.partition}/%d".encode()
-    return [
-        (
-            (batchid or "").encode() if record.key is None else record.key,
-            answer,
-            [("source", source % record.offset), *(passed_on(record.headers) if record.headers else ())],
-            None,
-        )
-        for record, batchid, answer in zip(chunk.records, outcomes.batchids, outcomes.answers, strict=True)
-        if answer is not None
-    ]
-
-
-def passed_on(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Those of a request's headers that its answer has, too."""
-    return [header for header in headers if header[0] in PASSED_ON]
-
-
-def answered(outcomes: Outcomes) -> list[int]:
-    """The places of those outcomes that have an answer."""
-    return [place for place, answer in enumerate(outcomes.answers) if answer is not None]
-
-
-def dead_letters(chunk: Chunk, outcomes: Outcomes, service: str) -> list[Message]:
-    """The dead letters of *chunk*, in order: the requests as they came, with the reasons behind their headers."""
+def dead_letters(finished: Finished, service: str) -> list[Message]:
+    """The dead letters of a chunk, in order: the requests as they came, with the reasons behind their headers."""
+    chunk, rejections = finished.chunk, finished.processed.rejections
     return [
         (
             record.key,
             record.value,
-            dead_letter.headers(chunk.topic, chunk.partition, record, rejection, service=service),
+            dead_letter.headers(chunk.topic, chunk.partition, record, rejections[record.offset], service=service),
             record.timestamp,
         )
-        for record, rejection in rejected(chunk, outcomes)
+        for record in decode(chunk)
+        if record.offset in rejections
     ]
 
 
-async def refuse(chunk: Chunk, outcomes: Outcomes, place: int, reject: Reject) -> None:
-    """Put a rejection in the *place* of an answer that the result topic does not take; if it was one, leave it at that.
+async def instead(finished: Finished, refused: Encoded, *, reject: Reject, form: Form) -> list[Encoded]:
+    """What to publish in place of an answer that the result topic refuses as too large: as a rule the failed one.
 
-    Either way the dead letter tells what has become of the request.
+    If it was a failed one already, nothing: the dead letter tells what has become of the request.
     """
-    if place in outcomes.rejections:
-        outcomes.answers[place] = None
-    else:
-        message = "the result topic refuses the answer as too large"
-        outcomes.reject(place, await reject(chunk.values[place], Code.RESULT_TOO_LARGE, message))
+    ((key, _, headers, made_at),) = messages(refused)
+    chunk, processed = finished
+    request = _request_of(headers, decode(chunk))
+    if request.offset in processed.rejections:
+        return []
+    message = "the result topic refuses the answer as too large"
+    rejection = await reject(request.value, Code.RESULT_TOO_LARGE, message)
+    processed.rejections[request.offset] = rejection
+    if rejection.answer is None or not form.reply_to_failed:
+        return []
+    return encode([(key, rejection.answer, headers, made_at)], form.packing)
 
 
-def log_dead_letters(chunk: Chunk, outcomes: Outcomes) -> None:
+def _request_of(headers: list[tuple[str, bytes]], requests: list[Record]) -> Record:
+    """The one that an answer with these *headers* belongs to."""
+    source = dict(headers[:1])["source"]
+    offset = int(source.rpartition(b"/")[2])
+    return next(request for request in requests if request.offset == offset)
+
+
+def log_dead_letters(finished: Finished) -> None:
     """One warning for each dead letter, with its coordinates and its reason but nothing of its payload."""
-    for record, rejection in rejected(chunk, outcomes):
+    chunk, processed = finished
+    for offset in sorted(processed.rejections):
+        rejection = processed.rejections[offset]
         log.warning(
             "dead letter",
             topic=chunk.topic,
             partition=chunk.partition,
-            offset=record.offset,
+            offset=offset,
             batchid=rejection.batchid,
             reason=rejection.code,
             message=rejection.message,
         )
-
-
-def rejected(chunk: Chunk, outcomes: Outcomes) -> list[tuple[Record, Rejection]]:
-    """The records that were rejected, each with its rejection, in order."""
-    return [(chunk.records[place], outcomes.rejections[place]) for place in sorted(outcomes.rejections)]

@@ -10,13 +10,13 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from consumer.chunk import Chunk, Record
+from consumer.chunk import Chunk
 from consumer.failures import OffsetsLost, Stalled
 from consumer.kafka.commits import Done
+from consumer.wire.log import Ahead, Piece
 
 POLL_WAIT_MS = 1000
 RETRY_WAIT_S = 0.5
-RECORD_BYTES_GUESS = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,7 @@ class Partition:
         self._consumer = consumer
         self._commits = commits
         self._limits = limits
-        self._ahead: Sequence[Record] = ()
-        self._record_bytes = RECORD_BYTES_GUESS
+        self._ahead = Ahead(0)
         self._next_offset = 0  # the first one that no chunk has carried yet
         self._done_offset = 0
         self._progressed_at = time.monotonic()
@@ -83,19 +82,29 @@ class Partition:
             OffsetsLost: The committed offset is gone from the log, and the settings say to stop.
             Stalled: The partition could not be read for as long as an outage may last.
         """
-        while not self._ahead:
-            self._ahead = await self._poll()
-        records, self._ahead = split(self._ahead, self._limits.chunk_bytes_max)
-        self._next_offset = records[-1].offset + 1
-        values = [record.value for record in records]
-        size_bytes = sum(map(len, filter(None, values)))
-        self._record_bytes = size_bytes // len(records) or 1
+        started = time.monotonic()
+        while True:
+            try:
+                if taken := self._ahead.take(
+                    records_max=self._limits.chunk_records_max, bytes_max=self._limits.chunk_bytes_max
+                ):
+                    return self._chunk(taken)
+                await self._poll()
+            except KafkaError as error:
+                # T3: what the failed poll had already taken is gone, and its position may have moved.
+                self._seek_to_next()
+                await self._wait_out(error, since=started)
+
+    def _chunk(self, pieces: Sequence[Piece]) -> Chunk:
+        first_offset = max(self._next_offset, pieces[0].first_offset)
+        self._next_offset = pieces[-1].next_offset
         return Chunk(
             topic=self.topic_partition.topic,
             partition=self.partition,
-            records=records,
-            values=values,
-            size_bytes=size_bytes,
+            first_offset=first_offset,
+            next_offset=self._next_offset,
+            timestamp=pieces[0].timestamp,
+            batches=b"".join([piece.data for piece in pieces]),
         )
 
     def mark_done(self, chunk: Chunk) -> None:
@@ -131,31 +140,16 @@ class Partition:
             self._progressed_at = time.monotonic()
         return time.monotonic() - self._progressed_at
 
-    async def _poll(self) -> Sequence[Record]:
-        """Poll once, or for as long as polling fails."""
-        started = time.monotonic()
-        # T22: records are decoded on the event loop, so no more are asked for than a chunk is likely to hold.
-        records_max = max(1, min(self._limits.chunk_records_max, self._limits.chunk_bytes_max // self._record_bytes))
-        while True:
-            try:
-                return await self._poll_once(records_max)
-            except KafkaError as error:
-                # T3: what the failed poll had already taken is gone, and its position may have moved.
-                self._seek_to_next()
-                await self._wait_out(error, since=started)
-
-    async def _poll_once(self, records_max: int) -> Sequence[Record]:
+    async def _poll(self) -> None:
+        """Wait for the next record batches; T22: they are not decoded here, however many records they hold."""
         try:
-            polled = await self._consumer.getmany(
-                self.topic_partition, timeout_ms=POLL_WAIT_MS, max_records=records_max
-            )
+            polled = await self._consumer.getmany(self.topic_partition, timeout_ms=POLL_WAIT_MS)
         except OffsetOutOfRangeError:
             await self._go_on_after_loss()
-            return ()
+            return
         if not polled:
             await self._pass_gap()
-        records: Sequence[Record] = polled.get(self.topic_partition, ())
-        return records
+        self._ahead.add(polled.get(self.topic_partition, ()))
 
     async def _pass_gap(self) -> None:
         """Count offsets without records (control markers, compaction) as done, so that lag reads zero at the end."""
@@ -187,11 +181,11 @@ class Partition:
         return int(offsets[self.topic_partition])
 
     def _start_at(self, offset: int) -> None:
-        self._ahead = ()
         self._next_offset = self._done_offset = offset
         self._seek_to_next()
 
     def _seek_to_next(self) -> None:
+        self._ahead = Ahead(self._next_offset)
         try:
             self._consumer.seek(self.topic_partition, self._next_offset)
         except IllegalStateError:
@@ -202,13 +196,3 @@ class Partition:
             raise Stalled(f"{self.topic_partition.topic}/{self.topic_partition.partition} cannot be read") from error
         self._log.warning("partition cannot be read, trying again", error=repr(error), offset=self._next_offset)
         await asyncio.sleep(RETRY_WAIT_S)
-
-
-def split(records: Sequence[Record], bytes_max: int) -> tuple[Sequence[Record], Sequence[Record]]:
-    """As many of the first records as *bytes_max* bytes of value allow, at least one; and the others."""
-    size = 0
-    for count, record in enumerate(records):
-        size += len(record.value or b"")
-        if size > bytes_max and count:
-            return records[:count], records[count:]
-    return records, ()

@@ -9,13 +9,14 @@ from functools import partial
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from config.settings import Settings
 from consumer import metrics
+from consumer.chunk import Encoded
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
-from consumer.kafka.messages import Message
+from consumer.kafka.sealed import Sealed
+from consumer.wire.records import Packing, singles
 
 RETRY_WAIT_S = 1.0
 RETIRE_TIMEOUT_S = 10.0
@@ -42,30 +43,27 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> AI
     )
 
 
-async def send(
-    producer: AIOKafkaProducer, topic: str, partition: int, messages: Sequence[Message], turns: Turns
-) -> None:
-    """Send *messages* to *partition* modulo the topic's number of partitions, as few batches.
+def packing(settings: Settings) -> Packing:
+    """How records are put into batches for any producer (T22: in workers where they are many, for they are compressed)."""
+    return Packing(settings.publish_batch_bytes_max, settings.result_compression)
 
-    Each batch is acknowledged before the next one is sent: behind one that fails, a later one could be accepted, and
-    the messages would stand out of order (T22: batches are bounded, for they are compressed on the event loop).
+
+async def send(
+    producer: AIOKafkaProducer, topic: str, partition: int, batches: Sequence[Encoded], turns: Turns
+) -> None:
+    """Send *batches* to *partition* modulo the topic's number of partitions.
+
+    Each is acknowledged before the next one is sent: behind one that fails, a later one could be accepted, and the
+    records would stand out of order.
     """
     target = partition % len(await producer.partitions_for(topic))
-    batch = producer.create_batch()
-    for key, value, headers, timestamp_ms in messages:
-        while batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers) is None:
-            await _send_batch(producer, topic, target, batch, turns)
-            batch = producer.create_batch()
-    await _send_batch(producer, topic, target, batch, turns)
-
-
-async def _send_batch(
-    producer: AIOKafkaProducer, topic: str, partition: int, batch: BatchBuilder, turns: Turns
-) -> None:
-    batch.close()  # T15: an open batch lingers, and others may append to it
-    async with turns[partition]:
-        acknowledged = await producer.send_batch(batch, topic, partition=partition)
-    await acknowledged
+    transactional = producer._txn_manager.transactional_id is not None
+    for batch in batches:
+        async with turns[target]:
+            acknowledged = await producer.send_batch(
+                Sealed(batch, transactional=transactional), topic, partition=target
+            )
+        await acknowledged
 
 
 class Publisher:
@@ -74,7 +72,7 @@ class Publisher:
     T14: after one failed batch its sequence numbers have a hole that a broker will refuse for ever, so a failure costs
     the producer: a new one publishes everything again, and what was in flight on the old one may finish there.
 
-    *holds_too_large*: a message that the topic refuses as too large is tried again, like any other failure, until
+    *holds_too_large*: a record that the topic refuses as too large is tried again, like any other failure, until
     somebody has raised the topic's limit; otherwise it is given back to the caller.
     """
 
@@ -83,6 +81,7 @@ class Publisher:
         self._topic = topic
         self._holds_too_large = holds_too_large
         self._make = partial(make_producer, settings)
+        self._packing = packing(settings)
         self._turns = Turns(asyncio.Lock)
         self._replacing = asyncio.Lock()
         self._retired: set[asyncio.Task[None]] = set()
@@ -97,36 +96,38 @@ class Publisher:
         """
         self._producer = await start_client(self._make, timeout_ms=self._settings.connect_timeout_ms)
 
-    async def publish(self, partition: int, messages: Sequence[Message]) -> int:
-        """Publish *messages*, in order, to *partition* modulo the topic's number of partitions.
+    async def publish(self, partition: int, batches: Sequence[Encoded]) -> list[Encoded]:
+        """Publish *batches*, in order, to *partition* modulo the topic's number of partitions.
 
-        Returns how many the brokers have acknowledged, in one unbroken run from the first: all of them, unless the
-        topic refuses one as too large and is not held for it. That one is the next; nothing behind it is published.
+        Returns those that the brokers have not acknowledged: none, unless the topic refuses a record as too large and is
+        not held for it. That record is the first batch, alone; nothing behind it is published.
 
         Raises:
             Stalled: It did not work for `outage_timeout_ms`.
         """
         started = time.monotonic()
-        published, together = 0, len(messages)
-        while published < len(messages):
-            producer, run = self._producer, messages[published : published + together]
+        left = list(batches)
+        while left:
+            producer = self._producer
             try:
                 async with asyncio.timeout(self._settings.publish_timeout_ms / 1000):
-                    await send(producer, self._topic, partition, run, self._turns)
-            except (KafkaError, TimeoutError) as error:
-                too_large = isinstance(error, MessageSizeTooLargeError)
-                if too_large and len(run) > 1:
-                    together = 1  # the limit is on the whole batch: only a message refused alone is too large
-                elif not too_large or self._holds_too_large:
-                    self._mind_outage(error, since=started)
-                    await asyncio.sleep(RETRY_WAIT_S)
+                    await send(producer, self._topic, partition, left[:1], self._turns)
+            except MessageSizeTooLargeError as error:
+                alone = left[0].records == 1
+                if not alone:
+                    left[:1] = singles(left[0], self._packing)  # the limit is on the batch, and says nothing of them
+                elif self._holds_too_large:
+                    await self._wait_out(error, since=started)
                 await self._replace(producer, error)
-                if too_large and len(run) == 1 and not self._holds_too_large:
+                if alone and not self._holds_too_large:
                     break
+            except (KafkaError, TimeoutError) as error:
+                await self._wait_out(error, since=started)
+                await self._replace(producer, error)
             else:
-                published += len(run)
+                del left[0]
         self.failing_since = None
-        return published
+        return left
 
     async def _replace(self, failed: AIOKafkaProducer, error: Exception) -> None:
         async with self._replacing:
@@ -144,13 +145,14 @@ class Publisher:
             self._retired.add(retiring)
             retiring.add_done_callback(self._retired.discard)
 
-    def _mind_outage(self, error: Exception, *, since: float) -> None:
+    async def _wait_out(self, error: Exception, *, since: float) -> None:
         if self.failing_since is None:
             self.failing_since = since
         outage_s = time.monotonic() - since
         if outage_s > self._settings.outage_timeout_ms / 1000:
             raise Stalled(f"nothing can be published to {self._topic}: {describe(error)}") from error
         log.warning("cannot publish, trying again", topic=self._topic, error=describe(error), outage_s=round(outage_s))
+        await asyncio.sleep(RETRY_WAIT_S)
 
     async def stop(self) -> None:
         """Close the producer, and those it has replaced."""

@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from config.settings import Settings
 from consumer.failures import Stalled
 from consumer.kafka.client import describe, stop_client
-from consumer.kafka.messages import Message
-from consumer.kafka.publisher import Turns, make_producer, send
+from consumer.kafka.publisher import Turns, make_producer, packing, send
 from consumer.kafka.transaction import abort
 from consumer.kafka.visitor import STOP_TIMEOUT_S, start_visitor
+from consumer.wire.records import Message, encode
 
 
 class TooLarge(Exception):
@@ -59,7 +59,8 @@ class Replayer:
             async with asyncio.timeout(self._settings.publish_timeout_ms / 1000):
                 await producer.begin_transaction()
                 for partition, messages in by_partition.items():
-                    await send(producer, self._settings.request_topic, partition, messages, self._turns)
+                    batches = encode(messages, packing(self._settings))
+                    await send(producer, self._settings.request_topic, partition, batches, self._turns)
                 if position:
                     offsets = {TopicPartition(*at): offset for at, offset in position.items()}
                     await producer.send_offsets_to_transaction(offsets, self._name)

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from config.settings import Settings
 from consumer import metrics
 from consumer.failures import Stalled
+from consumer.kafka import guards
 from consumer.kafka.client import connection_options, dead_tasks, start_client, stop_client
 from consumer.kafka.commits import Commits, CommittedBySink, Done
 from consumer.kafka.partition import FetchLimits, Partition
@@ -71,8 +72,8 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
             fetch_max_wait_ms=settings.fetch_wait_ms_max,
             fetch_max_bytes=settings.fetch_bytes_max,
             max_partition_fetch_bytes=settings.partition_fetch_bytes_max,
-            key_deserializer=None,  # T5: bytes stay bytes; one that cannot be decoded must not end the poll
-            value_deserializer=None,
+            key_deserializer=None,  # T5: bytes stay bytes, here even in their batches
+            value_deserializer=guards.whole_batches,
         )
         self.commits = Commits(consumer, interval_ms=settings.commit_interval_ms, timeout_ms=settings.commit_timeout_ms)
         consumer.subscribe([settings.request_topic], listener=self)

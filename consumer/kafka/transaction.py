@@ -11,12 +11,14 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from config.settings import Settings
 from consumer import metrics
-from consumer.chunk import Finished
+from consumer.chunk import Encoded, Finished
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import describe, start_client, stop_client
-from consumer.kafka.messages import Message, Reject, answered, answers, dead_letters, log_dead_letters, refuse
-from consumer.kafka.publisher import Turns, make_producer, send
+from consumer.kafka.messages import dead_letters, log_dead_letters
+from consumer.kafka.publisher import Turns, make_producer, packing, send
+from consumer.kafka.sink import Instead
 from consumer.lane import StartOver
+from consumer.wire.records import encode, singles
 
 ABORT_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
@@ -24,12 +26,13 @@ STOP_TIMEOUT_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-class AnswerTooLarge(Exception):
+class AnswersTooLarge(Exception):
     """The result topic refuses a batch of answers."""
 
-    def __init__(self, finished: Finished) -> None:
+    def __init__(self, finished: Finished, batch: Encoded) -> None:
         super().__init__()
         self.finished = finished
+        self.batch = batch
 
 
 class TransactionalSink:
@@ -41,17 +44,16 @@ class TransactionalSink:
     and a commit whose fate is unknown among them, has the same answer: start over, in that order.
     """
 
-    def __init__(self, settings: Settings, partition: TopicPartition, *, reject: Reject, service: str) -> None:
+    def __init__(self, settings: Settings, partition: TopicPartition, *, instead: Instead, service: str) -> None:
         self._settings = settings
         self._partition = partition
-        self._reject = reject
-        self._answers = partial(answers, reply_to_failed=settings.reply_to_failed)
+        self._instead = instead
+        self._packing = packing(settings)
         self._service = service
         transactional_id = f"{settings.group_id}-{partition.topic}-{partition.partition}"
         self._make = partial(make_producer, settings, transactional_id)
         self._turns = Turns(asyncio.Lock)
         self._producer: AIOKafkaProducer | None = None
-        self._in_one_batch = True
         self.is_open = False
         self.failing_since: float | None = None
 
@@ -86,12 +88,12 @@ class TransactionalSink:
         while True:
             try:
                 await self._transact(run)
-            except AnswerTooLarge as refusal:
-                await self._make_fit(refusal.finished)
+            except AnswersTooLarge as refusal:
+                await self._make_fit(refusal.finished, refusal.batch)
             else:
                 self.failing_since = None
-                for chunk, outcomes in run:
-                    log_dead_letters(chunk, outcomes)
+                for finished in run:
+                    log_dead_letters(finished)
                 return
 
     async def _transact(self, run: Sequence[Finished]) -> None:
@@ -114,46 +116,24 @@ class TransactionalSink:
             raise self._start_over(error) from error
 
     async def _send(self, producer: AIOKafkaProducer, finished: Finished) -> None:
-        chunk, outcomes = finished
-        try:
-            await self._send_answers(producer, self._answers(chunk, outcomes))
-        except MessageSizeTooLargeError as error:
-            raise AnswerTooLarge(finished) from error
-        if letters := dead_letters(chunk, outcomes, self._service):
-            await send(producer, self._settings.dead_letter_topic, chunk.partition, letters, self._turns)
+        partition = self._partition.partition
+        for batch in finished.processed.answers:
+            try:
+                await send(producer, self._settings.result_topic, partition, [batch], self._turns)
+            except MessageSizeTooLargeError as error:
+                raise AnswersTooLarge(finished, batch) from error
+        if finished.processed.rejections:
+            letters = encode(dead_letters(finished, self._service), self._packing)
+            await send(producer, self._settings.dead_letter_topic, partition, letters, self._turns)
 
-    async def _send_answers(self, producer: AIOKafkaProducer, messages: list[Message]) -> None:
-        together = [messages] if self._in_one_batch else [[message] for message in messages]
-        for some in filter(None, together):
-            await send(producer, self._settings.result_topic, self._partition.partition, some, self._turns)
-
-    async def _make_fit(self, finished: Finished) -> None:
-        """Find out what is too large: the largest answer, or only the batch of all of them."""
-        chunk, outcomes = finished
+    async def _make_fit(self, finished: Finished, refused: Encoded) -> None:
+        """Have the answers of a batch that was *refused* go one by one, and something else in the place of a lone one."""
         await self.close()  # its sequence numbers have a hole now (T14)
         await self.open()
-        places = answered(outcomes)
-        largest = max(range(len(places)), key=lambda number: len(outcomes.answers[places[number]] or b""))
-        if await self._fits(self._answers(chunk, outcomes)[largest]):
-            self._in_one_batch = False
-        else:
-            await self.close()
-            await self.open()
-            await refuse(chunk, outcomes, places[largest], self._reject)
-
-    async def _fits(self, message: Message) -> bool:
-        """Whether the result topic takes *message* alone; tried in a transaction that is aborted."""
-        producer = self._started_producer()
-        try:
-            async with asyncio.timeout(self._settings.publish_timeout_ms / 1000):
-                await producer.begin_transaction()
-                await self._send_answers(producer, [message])
-                await producer.abort_transaction()
-        except MessageSizeTooLargeError:
-            return False
-        except (KafkaError, TimeoutError, AssertionError) as error:
-            raise self._start_over(error) from error
-        return True
+        answers = finished.processed.answers
+        at = next(number for number, batch in enumerate(answers) if batch is refused)
+        alone = refused.records == 1
+        answers[at : at + 1] = await self._instead(finished, refused) if alone else singles(refused, self._packing)
 
     def _started_producer(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -4,21 +4,23 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiokafka import TopicPartition
 from confluent_kafka import Message
 
 from config.settings import Settings
-from consumer.chunk import Chunk, Finished
+from consumer.chunk import Chunk
+from consumer.kafka.messages import instead
 from consumer.kafka.transaction import TransactionalSink
 from consumer.lane import StartOver
-from domain.batch import Code, Limits, Rejection
-from domain.summation import process_chunk, reject
+from domain.batch import Code, Rejection
+from domain.summation import reject
 from tests.support.brokers import Broker, Topics, fresh_topics
 from tests.support.in_process import running_service
 from tests.support.kafka import committed, produce, read, settings_for
-from tests.support.records import HandmadeRecord, request
+from tests.support.records import FORM, chunk_of, finished, request
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_broker("it neither fences producers nor hides what was aborted")
@@ -31,7 +33,7 @@ async def rejecting(value: bytes | None, code: Code, message: str) -> Rejection:
 @asynccontextmanager
 async def opened_sink(settings: Settings) -> AsyncIterator[TransactionalSink]:
     place = TopicPartition(settings.request_topic, 0)
-    sink = TransactionalSink(settings, place, reject=rejecting, service="test")
+    sink = TransactionalSink(settings, place, instead=partial(instead, reject=rejecting, form=FORM), service="test")
     await sink.open()
     try:
         yield sink
@@ -40,17 +42,7 @@ async def opened_sink(settings: Settings) -> AsyncIterator[TransactionalSink]:
 
 
 def chunk(settings: Settings, values: Sequence[bytes | None], *, first_offset: int = 0) -> Chunk:
-    return Chunk(
-        topic=settings.request_topic,
-        partition=0,
-        records=[HandmadeRecord(offset=offset, value=value) for offset, value in enumerate(values, first_offset)],
-        values=values,
-        size_bytes=0,
-    )
-
-
-def finished(chunk: Chunk) -> Finished:
-    return Finished(chunk, process_chunk(chunk.values, Limits()))
+    return chunk_of(values, topic=settings.request_topic, first_offset=first_offset)
 
 
 def batchids(messages: Sequence[Message]) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from structlog.testing import capture_logs
 
-from consumer.kafka.compression import EXPANDED_BYTES_MAX
+from consumer.wire.compression import EXPANDED_BYTES_MAX
 from tests.support.brokers import Broker, Topics
 from tests.support.guest import PASSWORD, Guest
 from tests.support.in_process import running_service

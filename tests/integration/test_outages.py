@@ -14,6 +14,7 @@ from consumer.kafka.source import Source
 from tests.support.brokers import Broker, fresh_topics
 from tests.support.kafka import nothing_left_behind, produce, settings_for
 from tests.support.members import Member, member
+from tests.support.records import lone
 from tests.support.waiting import wait_until
 from tests.unit.kafka.fakes import FakeLanes
 
@@ -49,7 +50,7 @@ async def test_a_broker_that_comes_late_is_found(private_broker: Broker, setting
         assert not starting.done()
         await asyncio.to_thread(private_broker.start)
         await asyncio.wait_for(starting, 20)
-        assert await results.publish(0, [(None, b"x", [], None)]) == 1
+        assert await results.publish(0, lone(b"x")) == []
         await wait_until(lambda: only.in_group)
         await asyncio.gather(results.stop(), only.stop())
 
@@ -66,7 +67,7 @@ async def test_stopping_takes_no_longer_without_a_broker_and_leaves_no_task_and_
         await produce(private_broker, settings.request_topic, [b"1"])
         await wait_until(lambda: only.delivered)
         await asyncio.to_thread(getattr(private_broker, end))
-        publishing = asyncio.create_task(results.publish(0, [(None, b"x", [], None)]))
+        publishing = asyncio.create_task(results.publish(0, lone(b"x")))
         await asyncio.sleep(0.5)  # for the client to notice, and to begin what it does then
         assert not publishing.done()
 

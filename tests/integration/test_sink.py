@@ -4,18 +4,19 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from confluent_kafka import Message as Read
 
-from consumer.chunk import Finished
+from consumer.kafka.messages import instead
 from consumer.kafka.publisher import Publisher
 from consumer.kafka.sink import Sink
 from domain import summation
-from domain.batch import Code, Limits, Rejection
+from domain.batch import Code, Rejection
 from tests.support.brokers import Broker, Topics
 from tests.support.kafka import nothing_left_behind, read, settings_for
-from tests.support.records import chunk_of, request
+from tests.support.records import FORM, chunk_of, finished, request
 
 pytestmark = pytest.mark.real_broker("it has no limit for the size of a batch")
 
@@ -39,13 +40,14 @@ class Outlet:
 
     def __init__(self, broker: Broker, topics: Topics, *, reply_to_failed: bool) -> None:
         settings = settings_for(broker, topics, publish_timeout_ms=10_000, outage_timeout_ms=15_000)
+        self._form = FORM._replace(reply_to_failed=reply_to_failed)
         self.results = Publisher(settings, settings.result_topic, holds_too_large=False)
         self.dead_letters = Publisher(settings, settings.dead_letter_topic, holds_too_large=True)
         self._sink = Sink(
             results=self.results,
             dead_letters=self.dead_letters,
-            reject=reject,
-            reply_to_failed=reply_to_failed,
+            instead=partial(instead, reject=reject, form=self._form),
+            packing=self._form.packing,
             service="test 0",
         )
         self._next_offset = 0
@@ -54,7 +56,7 @@ class Outlet:
         """Process *values*, and publish what came of them."""
         chunk = chunk_of(values, first_offset=self._next_offset)
         self._next_offset = chunk.next_offset
-        await self._sink.publish([Finished(chunk, summation.process_chunk(values, Limits()))])
+        await self._sink.publish([finished(chunk, self._form)])
 
 
 @asynccontextmanager

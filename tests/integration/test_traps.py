@@ -18,7 +18,7 @@ from consumer.service import Service
 from tests.support.brokers import Broker, Topics, fresh_topics
 from tests.support.kafka import commit, committed, nothing_left_behind, open_sockets, produce, read, settings_for
 from tests.support.members import member
-from tests.support.records import request
+from tests.support.records import lone, request
 from tests.support.waiting import wait_until
 
 PARTITIONS = 4
@@ -62,21 +62,22 @@ async def test_a_new_group_starts_at_the_earliest_record_and_has_an_offset_from_
     assert [await committed(broker, topics, partition=partition) for partition in range(PARTITIONS)] == [3, 0, 0, 0]
 
 
-async def test_a_record_that_cannot_be_decoded_the_first_time_costs_no_record(
+async def test_a_batch_that_cannot_be_decoded_the_first_time_costs_no_record(
     broker: Broker, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T3: a poll that fails drops what it had, of this partition and of all others, and has moved on."""
     for partition in range(PARTITIONS):
-        await produce(broker, topics.request_topic, numbers(10), partition=partition)
+        for half in (numbers(10)[:5], numbers(10)[5:]):
+            await produce(broker, topics.request_topic, half, partition=partition)
     decode = PartitionRecords.__next__
     failed: list[int] = []
 
     def fail_in_the_middle(self: PartitionRecords) -> object:
-        record = decode(self)
-        if record.offset == 5 and self._tp.partition not in failed:
+        batch = decode(self)
+        if batch.base_offset == 5 and self._tp.partition not in failed:
             failed.append(self._tp.partition)
             raise CorruptRecordException(f"{self._tp}")
-        return record
+        return batch
 
     monkeypatch.setattr(PartitionRecords, "__next__", fail_in_the_middle)
     async with member(settings_for(broker, topics)) as only:
@@ -189,10 +190,10 @@ async def test_a_producer_that_has_lost_its_sender_is_replaced(
     async with nothing_left_behind():
         await publisher.start()
         try:
-            assert await publisher.publish(0, [(None, b"before", [], None)]) == 1
+            assert await publisher.publish(0, lone(b"before")) == []
             broken = publisher._producer
             monkeypatch.setattr(broken.client, "send", _break)
-            assert await asyncio.wait_for(publisher.publish(0, [(None, b"after", [], None)]), 10) == 1
+            assert await asyncio.wait_for(publisher.publish(0, lone(b"after")), 10) == []
             assert broken._sender.sender_task.done()
         finally:
             await publisher.stop()

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from consumer.chunk import Chunk, Finished
-from domain.batch import Outcomes, Result
+from consumer.chunk import Chunk, Finished, Processed
 
 
 class Memory(list[tuple[str, int]]):
@@ -52,14 +51,14 @@ class FakeWork:
     def shut(self, first_offset: int) -> asyncio.Event:
         return self.gates.setdefault(first_offset, asyncio.Event())
 
-    async def process(self, chunk: Chunk) -> Outcomes:
+    async def process(self, chunk: Chunk) -> Processed:
         self._memory.append(("started", chunk.first_offset))
         if gate := self.gates.get(chunk.first_offset):
             await gate.wait()
         if self.error is not None:
             raise self.error
         self._memory.append(("processed", chunk.first_offset))
-        return Outcomes.of(Result(str(record.offset), b"answer") for record in chunk.records)
+        return Processed(chunk.next_offset - chunk.first_offset, [], {})
 
 
 class FakeSink:
@@ -85,7 +84,6 @@ class FakeSink:
             await self.gate.wait()
         if self.error is not None:
             raise self.error
-        assert all(len(outcomes) == len(chunk.records) for chunk, outcomes in run)
         self._remember("published", run)
 
     def _remember(self, event: str, run: Sequence[Finished]) -> None:
@@ -98,6 +96,6 @@ class FakeReport:
     def __init__(self) -> None:
         self.batches = 0
 
-    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        assert len(chunk.records) == len(outcomes)
-        self.batches += len(outcomes)
+    def delivered(self, chunk: Chunk, processed: Processed) -> None:
+        assert processed.records == chunk.next_offset - chunk.first_offset
+        self.batches += processed.records

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 from config.settings import Settings
 from consumer import lane
-from consumer.chunk import Chunk, Finished
+from consumer.chunk import Chunk, Finished, Processed
 from consumer.kafka.source import Source
 from consumer.lane import Lane
 from consumer.lanes import Lanes
-from domain.batch import Outcomes, Result
+from consumer.wire.records import decode
 
 
 class Member:
@@ -45,22 +45,22 @@ class Member:
     async def close(self) -> None:
         """Nor here."""
 
-    async def process(self, chunk: Chunk) -> Outcomes:
-        self.records_started += len(chunk.records)
+    async def process(self, chunk: Chunk) -> Processed:
+        records = len(decode(chunk))
+        self.records_started += records
         await self.gate.wait()
-        return Outcomes.of(Result("", b"") for _ in chunk.records)
+        return Processed(records, [], {})
 
     async def publish(self, run: Sequence[Finished]) -> None:
-        for chunk, outcomes in run:
-            assert len(outcomes) == len(chunk.records)
-            self.records += [(chunk.partition, record.offset, record.value) for record in chunk.records]
+        for chunk, _ in run:
+            self.records += [(chunk.partition, record.offset, record.value) for record in decode(chunk)]
 
     def _make_lane(self, source: lane.Source) -> Lane:
         return Lane(source=source, work=self, sink=self, reports=[_Silence()], chunks_max=2)
 
 
 class _Silence:
-    def delivered(self, chunk: Chunk, outcomes: Outcomes) -> None:
+    def delivered(self, chunk: Chunk, processed: Processed) -> None:
         pass
 
 

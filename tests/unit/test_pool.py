@@ -1,24 +1,27 @@
 """What the pool promises: another process does the work, and a batch that ruins its worker costs only itself."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from consumer.chunk import Processed
 from consumer.failures import WorkersFailing
 from consumer.pool import Pool
+from consumer.wire.records import messages
 from consumer.work import PoolLimits
-from domain.batch import Code, Outcome, Rejection, Result
+from domain.batch import Code
 from tests.support.faulty_work import faulty_work
-from tests.support.records import chunk_of, request
+from tests.support.records import FORM, chunk_of, request
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +48,7 @@ def limits(
 
 @asynccontextmanager
 async def running_pool(pool_limits: PoolLimits | None = None) -> AsyncIterator[Pool]:
-    pool = Pool(faulty_work(), pool_limits or limits())
+    pool = Pool(faulty_work(), pool_limits or limits(), FORM)
     try:
         await pool.start()
         yield pool
@@ -53,21 +56,19 @@ async def running_pool(pool_limits: PoolLimits | None = None) -> AsyncIterator[P
         await pool.stop()
 
 
-def batchids(outcomes: Sequence[Outcome]) -> list[str | None]:
-    return [outcome.batchid for outcome in outcomes if isinstance(outcome, Result)]
+def batchids(processed: Processed) -> list[str]:
+    """Of the batches that have their sums."""
+    answers = [json.loads(value or b"") for batch in processed.answers for _, value, _, _ in messages(batch)]
+    return [answer["batchid"] for answer in answers if answer["status"] == "complete"]
 
 
-def rejection(outcome: Outcome) -> Rejection:
-    assert isinstance(outcome, Rejection)
-    return outcome
-
-
-async def test_outcomes_come_in_the_order_of_the_records() -> None:
+async def test_answers_come_in_the_order_of_the_records() -> None:
     async with running_pool() as pool:
-        outcomes = await pool.process(chunk_of([request("a"), b"not json", request("b")]))
+        processed = await pool.process(chunk_of([request("a"), b"not json", request("b")], first_offset=7))
 
-    assert [type(outcome) for outcome in outcomes] == [Result, Rejection, Result]
-    assert batchids(outcomes) == ["a", "b"]
+    assert processed.records == 3
+    assert [*processed.rejections] == [8]
+    assert batchids(processed) == ["a", "b"]
 
 
 async def test_the_work_is_done_in_other_processes() -> None:
@@ -84,9 +85,9 @@ async def test_after_a_worker_is_killed_every_chunk_in_flight_is_answered() -> N
         ]
         await wait_until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_SLEEPING for pid in pool.pids))
         os.kill(pool.pids[0], signal.SIGKILL)
-        outcomes = await asyncio.gather(*in_flight)
+        processed = await asyncio.gather(*in_flight)
 
-    assert [batchids(chunk) for chunk in outcomes] == [["sleep:0.5", f"chunk {n}"] for n in range(4)]
+    assert [batchids(chunk) for chunk in processed] == [["sleep:0.5", f"chunk {n}"] for n in range(4)]
     assert pool.rebuilds == 1
     assert pool.quarantine.convictions == 0
 
@@ -103,44 +104,47 @@ async def test_after_a_worker_is_killed_every_chunk_in_flight_is_answered() -> N
 )
 async def test_a_batch_that_ruins_its_worker_costs_only_itself(order: str, code: Code, exit_status: str | None) -> None:
     async with running_pool() as pool:
-        outcomes = await pool.process(chunk_of([request("before"), request(order), request("after")]))
+        processed = await pool.process(chunk_of([request("before"), request(order), request("after")]))
 
-    assert batchids(outcomes) == ["before", "after"]
-    guilty = rejection(outcomes[1])
+    assert batchids(processed) == ["before", "after"]
+    guilty = processed.rejections[1]
     assert (guilty.code, guilty.exit, guilty.attempts, guilty.batchid) == (code, exit_status, 2, order)
     assert guilty.answer is not None
 
 
 async def test_a_batch_that_never_ends_is_given_up_and_its_core_freed() -> None:
     async with running_pool(limits(chunk_timeout_s=0.5)) as pool:
-        outcomes = await pool.process(chunk_of([request("before"), request("hang"), request("after")]))
+        processed = await pool.process(chunk_of([request("before"), request("hang"), request("after")]))
         still_running = [
             process for process in psutil.Process().children(recursive=True) if process.cpu_percent(0.1) > 50
         ]
 
-    assert batchids(outcomes) == ["before", "after"]
-    assert rejection(outcomes[1]).code is Code.TIMED_OUT
-    assert rejection(outcomes[1]).attempts == 1
+    assert batchids(processed) == ["before", "after"]
+    assert processed.rejections[1].code is Code.TIMED_OUT
+    assert processed.rejections[1].attempts == 1
     assert still_running == []
 
 
 async def test_a_batch_that_eats_memory_is_told_so() -> None:
     async with running_pool(limits(memory_bytes_max=1 << 29)) as pool:
-        outcomes = await pool.process(chunk_of([request("before"), request("memory"), request("after")]))
+        processed = await pool.process(chunk_of([request("before"), request("memory"), request("after")]))
 
-    assert batchids(outcomes) == ["before", "after"]
-    assert rejection(outcomes[1]).code is Code.OUT_OF_MEMORY
+    assert batchids(processed) == ["before", "after"]
+    assert processed.rejections[1].code is Code.OUT_OF_MEMORY
 
 
 async def test_chunks_of_others_go_on_while_one_is_in_quarantine() -> None:
     async with running_pool(limits(chunk_timeout_s=3)) as pool:
         hanging = asyncio.ensure_future(pool.process(chunk_of([request("exit:1"), request("hang")])))
         await wait_until(lambda: pool.rebuilds == 1)
-        outcomes = await pool.process(chunk_of([request("innocent")]))
+        processed = await pool.process(chunk_of([request("innocent")]))
 
-        assert batchids(outcomes) == ["innocent"]
+        assert batchids(processed) == ["innocent"]
         assert not hanging.done()
-        assert [rejection(outcome).code for outcome in await hanging] == [Code.WORKER_CRASHED, Code.TIMED_OUT]
+        assert [rejection.code for rejection in (await hanging).rejections.values()] == [
+            Code.WORKER_CRASHED,
+            Code.TIMED_OUT,
+        ]
 
 
 async def test_crashes_in_a_row_are_a_bad_deployment_and_convict_nobody() -> None:
@@ -151,9 +155,9 @@ async def test_crashes_in_a_row_are_a_bad_deployment_and_convict_nobody() -> Non
 
 async def test_a_good_batch_in_between_speaks_for_the_deployment() -> None:
     async with running_pool(limits(convictions_in_a_row_max=2, lone_attempts_max=1)) as pool:
-        outcomes = await pool.process(chunk_of([request("exit:1"), request("good"), request("exit:1")]))
+        processed = await pool.process(chunk_of([request("exit:1"), request("good"), request("exit:1")]))
 
-    assert batchids(outcomes) == ["good"]
+    assert batchids(processed) == ["good"]
 
 
 async def test_a_pool_that_cannot_start_says_so() -> None:
@@ -167,9 +171,9 @@ async def test_a_signal_to_the_process_group_leaves_the_workers_alone() -> None:
         for pid in pool.pids:
             os.kill(pid, signal.SIGINT)
             os.kill(pid, signal.SIGTERM)
-        outcomes = await pool.process(chunk_of([request("still here")]))
+        processed = await pool.process(chunk_of([request("still here")]))
 
-    assert batchids(outcomes) == ["still here"]
+    assert batchids(processed) == ["still here"]
     assert pool.rebuilds == 0
 
 
@@ -177,10 +181,10 @@ PARENT = """
     import asyncio, sys
     from consumer.pool import Pool
     from tests.unit.test_pool import faulty_work, limits
-    from tests.support.records import chunk_of, request
+    from tests.support.records import FORM, chunk_of, request
 
     async def main():
-        pool = Pool(faulty_work(), limits())
+        pool = Pool(faulty_work(), limits(), FORM)
         await pool.start()
         busy = asyncio.ensure_future(pool.process(chunk_of([request("{order}")])))
         await asyncio.sleep(0.3)

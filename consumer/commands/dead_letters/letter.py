@@ -5,8 +5,8 @@ from typing import cast
 
 from consumer import dead_letter
 from consumer.commands.requests import batchid_in
-from consumer.kafka.messages import Message
 from consumer.ledger.entry import Entry
+from consumer.wire.records import Message
 
 UNMARKED = "(no reason)"
 

@@ -17,8 +17,8 @@ from consumer.commands.dead_letters.line import letters_in
 from consumer.commands.dead_letters.selection import Selection
 from consumer.failures import Failure
 from consumer.kafka.history import history, standing
-from consumer.kafka.messages import Message
 from consumer.kafka.replayer import Replayer, TooLarge, replaying
+from consumer.wire.records import Message
 
 TRANSACTION_LETTERS_MAX = 500
 REFUSED_SHOWN_MAX = 20

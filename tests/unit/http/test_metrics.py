@@ -8,10 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumer import metrics
 from consumer.http.gauges import Exposition
 from consumer.metrics import REGISTRY, Counted
-from domain.batch import Code, Outcomes, Rejection, Result
+from domain.batch import Code
 from tests.support.http import serving
 from tests.support.instance import FakeInstance
-from tests.support.records import chunk_of
+from tests.support.records import chunk_of, processed
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(batchsum_\w+)(?:\{(.*)\})?` \| (\w+) \|", re.MULTILINE)
@@ -39,11 +39,10 @@ def test_a_chunk_is_counted_with_its_outcomes() -> None:
     rejected = read("rejections_total", code=Code.INVALID_JSON)
     chunk = chunk_of([b"12345", b"no JSON"])
     chunk.times.began, chunk.times.ended = chunk.fetched_at, chunk.fetched_at + 0.25
-    outcomes = Outcomes.of([Result("a", b"{}"), Rejection(Code.INVALID_JSON, "no JSON", (), None, None)])
-    Counted().delivered(chunk, outcomes)
+    Counted().delivered(chunk, processed(2, 1))
     assert {name: read(name) - before[name] for name in names} == {
         "records_total": 2,
-        "bytes_total": 12,
+        "bytes_total": chunk.size_bytes,
         "results_total": 1,
         "chunk_records_count": 1,
         "compute_seconds_count": 1,

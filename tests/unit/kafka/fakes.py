@@ -3,12 +3,16 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from consumer.chunk import Encoded
 from consumer.kafka.partition import Partition
-from tests.support.records import HandmadeRecord
+from consumer.kafka.sealed import Sealed
+from consumer.wire.log import LogBatch
+from consumer.wire.records import messages
 
 PLACE = TopicPartition("requests", 0)
 OTHER_PLACE = TopicPartition("requests", 1)
@@ -24,7 +28,7 @@ class Poll(NamedTuple):
 class FakeConsumer:
     """A consumer whose next polls end as `script` says; after that they wait. While it is silent, no call is answered."""
 
-    def __init__(self, *script: Sequence[HandmadeRecord] | Exception) -> None:
+    def __init__(self, *script: Sequence[LogBatch] | LogBatch | Exception) -> None:
         self.script = list(script)
         self.polls: list[Poll] = []
         self.seeks: list[int] = []
@@ -36,16 +40,17 @@ class FakeConsumer:
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
-    ) -> dict[TopicPartition, Sequence[HandmadeRecord]]:
+    ) -> dict[TopicPartition, Sequence[LogBatch]]:
         self.polls.append(Poll(partitions, max_records))
         if not self.script:
             await asyncio.get_running_loop().create_future()
         answer = self.script.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        if answer:
-            self.at = answer[-1].offset + 1
-        return {PLACE: answer} if answer else {}
+        batches = [answer] if isinstance(answer, LogBatch) else answer
+        if batches:
+            self.at = batches[-1].next_offset
+        return {PLACE: batches} if batches else {}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         assert partition == PLACE
@@ -98,37 +103,21 @@ class FakeCommitter:
             self._at_once -= 1
 
 
-class FakeBatch:
-    """A batch with room for so many records."""
-
-    def __init__(self, records_max: int) -> None:
-        self._records_max = records_max
-        self.values: list[bytes | None] = []
-        self.is_closed = False
-
-    def append(
-        self, *, key: bytes | None, value: bytes | None, timestamp: int | None, headers: Sequence[tuple[str, bytes]]
-    ) -> object | None:
-        assert isinstance(headers, list), "aiokafka takes no other sequence"
-        if self.is_closed or len(self.values) == self._records_max:
-            self.is_closed = True
-            return None
-        self.values.append(value)
-        return object()
-
-    def close(self) -> None:
-        self.is_closed = True
+def values_of(batch: Sealed) -> list[bytes | None]:
+    """The values of a batch's records."""
+    return [value for _, value, _, _ in messages(Encoded(batch.record_count(), bytes(batch._build())))]
 
 
 class FakeProducer:
     """A producer of a topic with two partitions. What is sent is acknowledged when `gate` opens, or fails by `error`."""
 
-    def __init__(self, *, batch_records_max: int = 1_000, error: Exception | None = None) -> None:
-        self._batch_records_max = batch_records_max
+    _txn_manager = SimpleNamespace(transactional_id=None)
+
+    def __init__(self, *, error: Exception | None = None) -> None:
         self.error = error
         self.gate = asyncio.Event()
         self.gate.set()
-        self.sent: defaultdict[int, list[FakeBatch]] = defaultdict(list)
+        self.sent: defaultdict[int, list[list[bytes | None]]] = defaultdict(list)
         self.waiting: Counter[int] = Counter()
         self.waiting_max = 0
         self.is_stopped = False
@@ -142,15 +131,12 @@ class FakeProducer:
     async def partitions_for(self, topic: str) -> set[int]:
         return {0, 1}
 
-    def create_batch(self) -> FakeBatch:
-        return FakeBatch(self._batch_records_max)
-
-    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> "asyncio.Future[None]":
+    async def send_batch(self, batch: Sealed, topic: str, *, partition: int) -> "asyncio.Future[None]":
         self.waiting[partition] += 1
         self.waiting_max = max(self.waiting_max, self.waiting[partition])
         await self.gate.wait()
         self.waiting[partition] -= 1
-        self.sent[partition].append(batch)
+        self.sent[partition].append(values_of(batch))
         sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.error is None:
             sent.set_result(None)
@@ -160,7 +146,7 @@ class FakeProducer:
 
     def values(self, partition: int) -> list[bytes | None]:
         """All that was sent to *partition*, in order, acknowledged or not."""
-        return [value for batch in self.sent[partition] for value in batch.values]
+        return [value for batch in self.sent[partition] for value in batch]
 
 
 class FakeLanes:

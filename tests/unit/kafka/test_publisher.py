@@ -8,12 +8,14 @@ import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from config.settings import Settings
+from consumer.chunk import Encoded
 from consumer.failures import Stalled
 from consumer.kafka import publisher as module
-from consumer.kafka.messages import Message
-from consumer.kafka.publisher import Publisher, make_producer
+from consumer.kafka.publisher import Publisher, make_producer, packing
+from consumer.kafka.sealed import Sealed
+from consumer.wire.records import encode, messages
 from tests.support.waiting import wait_until
-from tests.unit.kafka.fakes import FakeBatch, FakeProducer
+from tests.unit.kafka.fakes import FakeProducer, values_of
 
 SETTINGS = Settings(publish_timeout_ms=100, outage_timeout_ms=1_000, publish_batch_bytes_max=2_048)
 
@@ -31,10 +33,10 @@ class Choosy(FakeProducer):
         self._bytes_max = bytes_max
         self.is_poisoned = False
 
-    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> "asyncio.Future[None]":
+    async def send_batch(self, batch: Sealed, topic: str, *, partition: int) -> "asyncio.Future[None]":
         if self.is_poisoned:
             self.error = OutOfOrderSequenceNumber()
-        elif sum(len(value or b"") for value in batch.values) > self._bytes_max:
+        elif sum(len(value or b"") for value in values_of(batch)) > self._bytes_max:
             self.error, self.is_poisoned = MessageSizeTooLargeError(), True
         return await super().send_batch(batch, topic, partition=partition)
 
@@ -49,15 +51,16 @@ async def publishing(*producers: FakeProducer, holds_too_large: bool = False) ->
     await publisher.stop()
 
 
-def messages(*values: bytes) -> list[Message]:
-    return [(None, value, [], None) for value in values]
+def batches(*values: bytes) -> list[Encoded]:
+    """All of *values* in one batch."""
+    return encode([(None, value, [], None) for value in values], packing(SETTINGS))
 
 
 async def test_a_failed_batch_costs_the_producer_and_nothing_else() -> None:
     """T14: its sequence numbers have a hole now, which the broker would refuse for ever."""
     failing, next_one = FakeProducer(error=OutOfOrderSequenceNumber()), FakeProducer()
     async with publishing(failing, next_one) as publisher:
-        assert await publisher.publish(0, messages(b"a", b"b")) == 2
+        assert await publisher.publish(0, batches(b"a", b"b")) == []
         assert next_one.values(0) == [b"a", b"b"]
         assert publisher.replaced == 1
         await wait_until(lambda: failing.is_stopped)
@@ -68,7 +71,7 @@ async def test_a_batch_without_an_answer_costs_the_producer_too() -> None:
     silent, next_one = FakeProducer(), FakeProducer()
     silent.gate.clear()
     async with publishing(silent, next_one) as publisher:
-        assert await publisher.publish(0, messages(b"a")) == 1
+        assert await publisher.publish(0, batches(b"a")) == []
         assert next_one.values(0) == [b"a"]
 
 
@@ -76,7 +79,7 @@ async def test_lanes_that_meet_the_same_failure_replace_the_producer_once() -> N
     """T14: the next producer is not to blame."""
     failing, next_one = FakeProducer(error=KafkaError("?")), FakeProducer()
     async with publishing(failing, next_one) as publisher:
-        assert await asyncio.gather(*(publisher.publish(lane, messages(b"a")) for lane in range(4))) == [1] * 4
+        assert await asyncio.gather(*(publisher.publish(lane, batches(b"a")) for lane in range(4))) == [[]] * 4
         assert publisher.replaced == 1
 
 
@@ -84,16 +87,17 @@ async def test_a_topic_that_takes_a_batch_of_one_is_given_batches_of_one() -> No
     """T14: the limit is on the batch, and says nothing of the messages in it."""
     producers = [Choosy(bytes_max=10) for _ in range(3)]
     async with publishing(*producers) as publisher:
-        assert await publisher.publish(0, messages(b"x" * 8, b"y" * 8, b"z" * 8)) == 3
+        assert await publisher.publish(0, batches(b"x" * 8, b"y" * 8, b"z" * 8)) == []
     assert producers[1].values(0) == [b"x" * 8, b"y" * 8, b"z" * 8]
 
 
-async def test_a_message_that_is_refused_alone_is_given_back_and_nothing_behind_it_is_published() -> None:
+async def test_a_record_that_is_refused_alone_is_given_back_and_nothing_behind_it_is_published() -> None:
     """T14: in its place something else is to stand, so that order holds."""
     producers = [Choosy(bytes_max=10) for _ in range(4)]
     async with publishing(*producers) as publisher:
-        assert await publisher.publish(0, messages(b"x", b"y" * 11, b"z")) == 1
-        assert await publisher.publish(0, messages(b"z")) == 1
+        refused, behind = await publisher.publish(0, batches(b"x", b"y" * 11, b"z"))
+        assert [value for _, value, _, _ in messages(refused)] == [b"y" * 11]
+        assert await publisher.publish(0, [behind]) == []
     assert [producer.values(0) for producer in producers[1:3]] == [[b"x", b"y" * 11], [b"z"]]
 
 
@@ -101,7 +105,7 @@ async def test_a_dead_letter_that_is_refused_is_held_until_the_topic_takes_it() 
     """G7."""
     producers = [Choosy(bytes_max=10), Choosy(bytes_max=10), Choosy(bytes_max=20)]
     async with publishing(*producers, holds_too_large=True) as publisher:
-        assert await publisher.publish(0, messages(b"y" * 15)) == 1
+        assert await publisher.publish(0, batches(b"y" * 15)) == []
     assert producers[2].values(0) == [b"y" * 15]
 
 
@@ -109,16 +113,17 @@ async def test_an_outage_that_outlasts_its_limit_stalls_the_instance() -> None:
     producers = [FakeProducer(error=KafkaError("gone")) for _ in range(10_000)]
     async with publishing(*producers) as publisher:
         with pytest.raises(Stalled, match=r"nothing can be published to results: .*gone"):
-            await publisher.publish(0, messages(b"a"))
+            await publisher.publish(0, batches(b"a"))
         assert publisher.failing_since is not None
 
 
-async def test_a_batch_is_closed_before_it_is_sent() -> None:
-    """T15: an open one lingers, and others may append to it."""
-    producer = FakeProducer(batch_records_max=2)
-    async with publishing(producer) as publisher:
-        assert await publisher.publish(0, messages(b"a", b"b", b"c")) == 3
-    assert [(batch.values, batch.is_closed) for batch in producer.sent[0]] == [([b"a", b"b"], True), ([b"c"], True)]
+async def test_a_batch_is_acknowledged_before_the_next_one_is_sent() -> None:
+    """Behind one that fails, a later one could be accepted, and the records would stand out of order."""
+    failing, next_one = FakeProducer(error=KafkaError("?")), FakeProducer()
+    async with publishing(failing, next_one) as publisher:
+        assert await publisher.publish(0, [*batches(b"a", b"b"), *batches(b"c")]) == []
+    assert failing.sent[0] == [[b"a", b"b"]]
+    assert next_one.sent[0] == [[b"a", b"b"], [b"c"]]
 
 
 async def test_only_one_sender_waits_for_a_partition_and_none_for_another_s() -> None:
@@ -126,25 +131,20 @@ async def test_only_one_sender_waits_for_a_partition_and_none_for_another_s() ->
     producer = FakeProducer()
     producer.gate.clear()
     async with publishing(producer) as publisher:
-        lanes = [asyncio.create_task(publisher.publish(lane, messages(b"%d" % lane))) for lane in range(6)]
+        lanes = [asyncio.create_task(publisher.publish(lane, batches(b"%d" % lane))) for lane in range(6)]
         await wait_until(lambda: producer.waiting.total() == 2)
         producer.gate.set()
-        assert await asyncio.gather(*lanes) == [1] * 6
+        assert await asyncio.gather(*lanes) == [[]] * 6
     assert producer.waiting_max == 1
     assert [producer.values(partition) for partition in (0, 1)] == [[b"0", b"2", b"4"], [b"1", b"3", b"5"]]
 
 
 async def test_the_producer_is_made_to_lose_nothing_and_to_wait_for_nothing() -> None:
-    """T15 and T22: batches are our own affair, and none is larger than what may be compressed at once."""
+    """T15: batches are our own affair."""
     producer = make_producer(SETTINGS)
     try:
-        accumulator = producer._message_accumulator
         assert producer._sender._acks == -1
         assert producer._txn_manager is not None  # idempotent
-        assert accumulator._linger_time == 0
-        assert accumulator._batch_size == SETTINGS.publish_batch_bytes_max
-        batch = producer.create_batch()
-        assert batch.append(key=None, value=b"x" * 2_000, timestamp=None, headers=[]) is not None
-        assert batch.append(key=None, value=b"x" * 2_000, timestamp=None, headers=[]) is None
+        assert producer._message_accumulator._linger_time == 0
     finally:
         await producer.stop()

@@ -13,6 +13,7 @@ from config.settings import Settings
 from consumer.failures import Stalled
 from consumer.kafka import source as module
 from consumer.kafka.commits import Commits
+from consumer.kafka.guards import whole_batches
 from consumer.kafka.source import Source
 from tests.support.waiting import wait_until
 from tests.unit.kafka.fakes import OTHER_PLACE, PLACE, FakeCommitter, FakeConsumer, FakeLanes, Poll
@@ -46,10 +47,10 @@ async def test_no_offset_is_committed_or_reset_behind_our_back(consumer: AIOKafk
     assert consumer._auto_offset_reset == "none"
 
 
-async def test_bytes_are_not_decoded_by_the_client(consumer: AIOKafkaConsumer) -> None:
+async def test_nothing_is_decoded_by_the_client(consumer: AIOKafkaConsumer) -> None:
     """T5: what cannot be decoded would end the poll, and take with it what the poll had."""
     assert consumer._key_deserializer is None
-    assert consumer._value_deserializer is None
+    assert consumer._value_deserializer is whole_batches
 
 
 async def test_the_group_waits_for_a_drain_as_long_as_the_settings_say(consumer: AIOKafkaConsumer) -> None:

@@ -9,8 +9,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka import client, compression
-from consumer.kafka.compression import EXPANDED_BYTES_MAX, ExpandsTooFar, Scratch
+from consumer.kafka import client
+from consumer.wire import compression
+from consumer.wire.compression import EXPANDED_BYTES_MAX, ExpandsTooFar, Scratch
 
 BOUND = 1_000_000
 

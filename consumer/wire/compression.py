@@ -107,6 +107,20 @@ def _too_far(reason: str) -> ExpandsTooFar:
     return ExpandsTooFar(f"a record batch cannot be decompressed into {EXPANDED_BYTES_MAX} bytes: {reason}")
 
 
+DECODERS: dict[int, Callable[[Payload], bytes]] = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+
+
+def expand(codec: int, payload: Payload) -> bytes:
+    """*payload*, decompressed.
+
+    Raises:
+        ExpandsTooFar: It is larger than it may be, or cannot be decompressed, or nobody knows how.
+    """
+    if codec not in DECODERS:
+        raise _too_far(f"there is no codec {codec}")
+    return DECODERS[codec](payload)
+
+
 def install() -> None:
     """Put the bounds in place; more than once does no harm."""
     for module in (default_records, legacy_records, compiled_default_records, compiled_legacy_records):

@@ -1,0 +1,68 @@
+"""What a worker makes of a chunk: answers as they will stand in a topic, and the rejections beside them."""
+
+import json
+
+from consumer.chunk import Chunk, Processed
+from consumer.wire.answers import answer
+from consumer.wire.records import messages
+from domain.batch import Code, Limits
+from domain.summation import process_chunk
+from tests.support.records import FORM, HandmadeRecord, chunk_of, log_batch, request
+
+
+def answered(chunk: Chunk, *, reply_to_failed: bool = True) -> Processed:
+    return answer(chunk, process_chunk, Limits(), FORM._replace(reply_to_failed=reply_to_failed))
+
+
+def chunk(*records: HandmadeRecord) -> Chunk:
+    return Chunk(
+        topic="requests",
+        partition=3,
+        first_offset=records[0].offset,
+        next_offset=records[-1].offset + 1,
+        timestamp=0,
+        batches=log_batch(records),
+    )
+
+
+def test_an_answer_is_keyed_as_its_request_and_says_where_that_stands() -> None:
+    processed = answered(chunk(HandmadeRecord(offset=41, key=b"key", value=request("a"))))
+    ((key, value, headers, _),) = messages(processed.answers[0])
+    assert (key, headers) == (b"key", [("source", b"requests/3/41")])
+    assert json.loads(value or b"")["response"] == [3, 7]
+
+
+def test_the_answer_to_a_request_without_a_key_is_keyed_by_its_batchid() -> None:
+    processed = answered(chunk(HandmadeRecord(offset=0, value=request("ä"))))
+    assert messages(processed.answers[0])[0][0] == "ä".encode()
+
+
+def test_what_traces_and_correlates_is_passed_on_and_nothing_else() -> None:
+    headers = [("traceparent", b"00-1"), ("secret", b"x"), ("correlation-id", b"7"), ("tracestate", b"a=b")]
+    processed = answered(chunk(HandmadeRecord(offset=0, value=request("a"), headers=headers)))
+    passed_on = messages(processed.answers[0])[0][2][1:]
+    assert passed_on == [("traceparent", b"00-1"), ("correlation-id", b"7"), ("tracestate", b"a=b")]
+
+
+def test_a_rejection_is_told_by_the_offset_of_its_request() -> None:
+    processed = answered(chunk_of([request("a"), b"no JSON", request("b")], first_offset=70))
+    assert (processed.records, [*processed.rejections]) == (3, [71])
+    assert processed.rejections[71].code is Code.INVALID_JSON
+
+
+def test_failed_batches_are_answered_only_where_that_is_wanted() -> None:
+    values = [request("a"), request("b", "no list")]
+    for reply_to_failed, batchids in ((True, ["a", "b"]), (False, ["a"])):
+        processed = answered(chunk_of(values), reply_to_failed=reply_to_failed)
+        told = [json.loads(value or b"")["batchid"] for _, value, _, _ in messages(processed.answers[0])]
+        assert told == batchids
+
+
+def test_answers_fill_as_few_batches_as_their_bound_allows() -> None:
+    form = FORM._replace(packing=FORM.packing._replace(batch_bytes_max=1_000))
+    processed = answer(chunk_of([request(f"{number}") for number in range(20)]), process_chunk, Limits(), form)
+    assert sum(batch.records for batch in processed.answers) == 20
+    assert all(len(batch.data) <= 1_000 for batch in processed.answers)
+    assert all(len(batch.data) > 700 for batch in processed.answers[:-1])
+    told = [json.loads(value or b"") for batch in processed.answers for _, value, _, _ in messages(batch)]
+    assert [one["batchid"] for one in told] == [f"{number}" for number in range(20)]
