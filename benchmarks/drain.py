@@ -2,10 +2,10 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.broker import PARTITIONS, Stage
+from benchmarks.broker import Stage
 from benchmarks.processes import Processes, Sample
 from benchmarks.profiles import Profile
 from benchmarks.results import Judgement, WrongResult, judge
@@ -30,6 +30,7 @@ class Drain:
     batches_per_s: float
     integers_per_s: float
     cpu_s_per_million: float
+    parent_cpu_s_per_million: float
     broker_cpu_s_per_million: float
     first_result_s: float
     last_result_s: float
@@ -43,9 +44,7 @@ class Drain:
         return f"{self.batches_per_s:,.0f} batches/s"
 
 
-def drain(
-    stage: Stage, system: System, profile: Profile, batches: int, *, timeout_s: float, partitions: int = PARTITIONS
-) -> Drain:
+def drain(stage: Stage, system: System, profile: Profile, batches: int, *, timeout_s: float) -> Drain:
     """Measure *system* once.
 
     Raises:
@@ -53,7 +52,7 @@ def drain(
         Ended: It crashed.
         WrongResult: It left batches out, or summed wrongly.
     """
-    requests = stage.backlog(profile, batches, partitions=partitions)
+    requests = stage.backlog(profile, batches, partitions=system.partitions)
     results = stage.fresh_topic("results")
     broker_cpu_s = stage.cpu_s()
     started_at = time.time()
@@ -120,11 +119,16 @@ def _figures(
     until = arrivals.last_s
     middle = (arrivals.first_s + until) / 2
     rate = counted / (until - since)
+
+    def cpu_s_per_million(of: Callable[[Sample], float]) -> float:
+        return (at(samples, until, of) - at(samples, since, of)) / counted * 1e6
+
     return Drain(
         batches=batches,
         batches_per_s=rate,
         integers_per_s=rate * integers_per_batch,
-        cpu_s_per_million=(cpu_s_at(samples, until) - cpu_s_at(samples, since)) / counted * 1e6,
+        cpu_s_per_million=cpu_s_per_million(lambda sample: sample.cpu_s),
+        parent_cpu_s_per_million=cpu_s_per_million(lambda sample: sample.parent_cpu_s),
         broker_cpu_s_per_million=broker_cpu_s / batches * 1e6,
         first_result_s=arrivals.first_s - started_at,
         last_result_s=until - started_at,
@@ -134,15 +138,15 @@ def _figures(
     )
 
 
-def cpu_s_at(samples: Sequence[Sample], moment: float) -> float:
-    """The processor time used up at *moment*, between two samples in proportion."""
+def at(samples: Sequence[Sample], moment: float, of: Callable[[Sample], float]) -> float:
+    """What *of* a sample was at *moment*, between two samples in proportion."""
     after = bisect_left(samples, moment, key=lambda sample: sample.at)
     if after == 0:
-        return samples[0].cpu_s
+        return of(samples[0])
     if after == len(samples):
-        return samples[-1].cpu_s
+        return of(samples[-1])
     one, other = samples[after - 1], samples[after]
-    return one.cpu_s + (other.cpu_s - one.cpu_s) * (moment - one.at) / (other.at - one.at)
+    return of(one) + (of(other) - of(one)) * (moment - one.at) / (other.at - one.at)
 
 
 def _peak_mib(samples: Sequence[Sample]) -> float:

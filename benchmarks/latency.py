@@ -18,7 +18,7 @@ LOAD_WARM_UP_S = 3.0
 START_TIMEOUT_S = 60.0
 LONE_PAUSE_S = (0.02, 0.06)
 LONE_WARM_UP = 20
-LONE_SECONDS_MAX = 30.0
+LONE_SECONDS_MAX = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def under_load(stage: Stage, system: System, profile: Profile, *, batches_per_s:
 def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:
     """Send one request at a time to an idle system, and wait until its answer is in a reader's hands.
 
-    It ends early after half a minute, with fewer samples: there are systems that let a lone record wait for seconds.
+    It ends early after a quarter of a minute, with fewer samples: there are systems that let a lone record wait for seconds.
     """
     requests, results = stage.fresh_topic("lone"), stage.fresh_topic("results")
     try:

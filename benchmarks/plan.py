@@ -1,49 +1,117 @@
-"""What a run of the benchmark measures: everything, or what is to be had in under five minutes."""
+"""What a run of the benchmark measures, in which order, and about how long that takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, NamedTuple
 
-from benchmarks.profiles import PROFILES, Backlogs, Profile
-from benchmarks.systems import ECHO, EXACTLY_ONCE, OURS, PEERS, SYSTEMS, System
+from benchmarks.profiles import PROFILES, Profile
+from benchmarks.systems import ECHO, EXACTLY_ONCE, HTTP, ONE_PARTITION, OURS, PEERS, SYSTEMS, System
+
+Kind = Literal["limits", "drains", "ways", "under_load", "alone"]
+TITLES: dict[Kind, str] = {
+    "limits": "limits",
+    "drains": "backlog",
+    "ways": "backlog, the service in other ways",
+    "under_load": "latency at half the saturated rate",
+    "alone": "latency of a lone batch",
+}
+
+# About how long a measurement takes beside what is measured: start, the judge's reading, the end. Measured, in seconds.
+OVERHEAD_S: dict[Kind, float] = {"limits": 65.0, "drains": 4.5, "ways": 6.5, "under_load": 8.0, "alone": 4.0}
+WARM_UP_S = 5.5
+FILL_S = 20.0  # of a profile's topics
+LONE_S = 0.05
+SIZED = 0.8  # of the seconds that a drain is meant to take; backlogs are rounded down
+LATE = 1.15
+"""A step that takes so many times what was expected of it has the rounds that it has had."""
+
+
+class Step(NamedTuple):
+    """One kind of measure, of some systems in turn, *rounds* times; *slow_rounds* times of those that are slow.
+
+    Backlogs are drained once more, and first, by each: to warm all up, and to see how much it is to be given.
+    """
+
+    kind: Kind
+    systems: Sequence[System] = ()
+    profile: Profile = PROFILES["small"]
+    rounds: int = 1
+    slow_rounds: int = 1
+
+    @property
+    def title(self) -> str:
+        return f"{TITLES[self.kind]}, {self.profile.name}" if self.systems else TITLES[self.kind]
+
+    @property
+    def is_drained(self) -> bool:
+        return self.kind in {"drains", "ways"}
+
+    def rounds_of(self, system: System) -> int:
+        """How many rounds of this system count."""
+        return self.slow_rounds if system.pace == "slow" else self.rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Who is measured on what, how often, and for how long. The first round of all is to warm up, and not counted.
-
-    *share* of the profiles' backlogs is drained. Where *complete* is false, only backlogs are, and nothing else.
-    """
+    """The steps, and how long each measurement is: *share* shortens all of them, to try the harness itself."""
 
     name: str
-    systems: Sequence[System]
-    profiles: Sequence[Profile]
-    rounds: int
-    share: float
-    complete: bool
-    drain_timeout_s: float = 120.0
+    steps: Sequence[Step]
+    share: float = 1.0
+    drain_seconds: float = 7.0
     load_seconds: float = 8.0
-    lone_samples: int = 200
-    limit_seconds: float = 5.0
+    lone_samples: int = 100
+    limit_seconds: float = 4.0
+    timeout_s: float = 90.0
 
-    def backlog(self, system: System, profile: Profile) -> int:
-        """How many batches *system* is given: enough for some seconds, and the slower it is, the fewer."""
-        backlogs: Backlogs = profile.backlogs
-        return max(8, int(getattr(backlogs, system.pace) * self.share))
+    @property
+    def samples(self) -> int:
+        """How many lone batches are sent."""
+        return max(1, int(self.lone_samples * self.share))
+
+    def expected_s(self, step: Step) -> float:
+        """About how long *step* takes."""
+        if step.kind == "limits":
+            return OVERHEAD_S["limits"]
+        measured_s = {"under_load": self.load_seconds, "alone": self.lone_samples * LONE_S}
+        each_s = OVERHEAD_S[step.kind] + measured_s.get(step.kind, self.drain_seconds * SIZED) * self.share
+        once_s = FILL_S * self.share + WARM_UP_S * len(step.systems) if step.is_drained else 0.0
+        return once_s + sum(step.rounds_of(system) * each_s for system in step.systems)
 
 
+WAYS = (OURS, EXACTLY_ONCE, HTTP, ONE_PARTITION)
 FULL = Plan(
     name="full",
-    systems=(OURS, EXACTLY_ONCE, ECHO, *PEERS),
-    profiles=tuple(PROFILES.values()),
-    rounds=3,
-    share=1.0,
-    complete=True,
+    steps=(
+        Step("limits"),
+        Step("drains", (OURS, ECHO, *PEERS), PROFILES["small"], rounds=3, slow_rounds=2),
+        Step("ways", WAYS, PROFILES["small"], rounds=4),
+        Step("under_load", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
+        Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
+        Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
+        Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=3),
+        Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=2),
+        Step("under_load", PEERS, PROFILES["small"], rounds=2),
+        Step("alone", PEERS, PROFILES["small"], rounds=2),
+    ),
 )
 QUICK = Plan(
     name="quick",
-    systems=(OURS, *(SYSTEMS[name] for name in ("kafka-streams", "arroyo", "faststream"))),
-    profiles=(PROFILES["small"], PROFILES["medium"]),
-    rounds=2,
-    share=0.3,
-    complete=False,
+    steps=tuple(
+        Step("drains", (OURS, *(SYSTEMS[name] for name in ("kafka-streams", "arroyo", "faststream"))), profile, 2)
+        for profile in (PROFILES["small"], PROFILES["medium"])
+    ),
+    share=0.6,
 )
+
+
+def described(plan: Plan) -> str:
+    """The plan for whoever waits: each step with the time it will take, and the sum of them."""
+    expected = [plan.expected_s(step) for step in plan.steps]
+    lines = (
+        f"{seconds / 60:5.1f} min  {step.title}: {', '.join(system.name for system in step.systems) or 'all profiles'}"
+        for step, seconds in zip(plan.steps, expected, strict=True)
+    )
+    total = f"{sum(expected) / 60:5.1f} min  in all; rounds are left out rather than take more than {sum(expected) * LATE / 60:.0f}"
+    return "\n".join(chain(lines, [total]))

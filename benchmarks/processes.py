@@ -25,10 +25,14 @@ class Ended(RuntimeError):
 
 
 class Sample(NamedTuple):
-    """What a system's processes had used up at a moment: memory is theirs alone plus their share of what is shared."""
+    """What a system's processes had used up at a moment: memory is theirs alone plus their share of what is shared.
+
+    *parent_cpu_s* is the part of the processes that were started, without what they have started themselves.
+    """
 
     at: float
     cpu_s: float
+    parent_cpu_s: float
     memory_bytes: int
 
 
@@ -80,7 +84,8 @@ class Processes:
 
     def sample(self) -> Sample:
         """What all processes have used up to now, those that have ended included."""
-        cpu_s, memory_bytes = 0.0, 0
+        cpu_s, parent_cpu_s, memory_bytes = 0.0, 0.0, 0
+        parents = {process.pid for process, _ in self._started}
         for process in self._all():
             try:
                 times = process.cpu_times()
@@ -88,7 +93,8 @@ class Processes:
             except psutil.NoSuchProcess:
                 continue  # its time is its parent's now, as that of an ended child
             cpu_s += times.user + times.system + times.children_user + times.children_system
-        return Sample(time.time(), cpu_s, memory_bytes)
+            parent_cpu_s += (times.user + times.system) * (process.pid in parents)
+        return Sample(time.time(), cpu_s, parent_cpu_s, memory_bytes)
 
     def _start(self) -> None:
         with self._log_file.open("ab") as log:

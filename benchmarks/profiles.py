@@ -1,5 +1,6 @@
 """The profiles: what the batches of a backlog look like. Batch *n* is the same in every run, and no two are alike."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ INTEGER_MIN, INTEGER_MAX = -9_999, 99_999
 ROWS = 16_384
 STRIDES = (1, 3, 5, 7)
 SEED = 20_260_131
+ROUND_STEPS = (1, 2, 3, 5, 7)
 
 
 class Shape(NamedTuple):
@@ -33,9 +35,10 @@ LARGE = Shape(1_000, 100)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A kind of load. *backlogs* says how many batches a system is given to drain, by how quick it is."""
+    """A kind of load. *backlogs* says how many batches a system is given to drain."""
 
     name: str
+    says: str
     shape_of: Callable[[int], Shape]
     backlogs: "Backlogs"
 
@@ -60,11 +63,22 @@ class Profile:
 
 
 class Backlogs(NamedTuple):
-    """Batches to drain: for systems of the service's class, for those an order of magnitude slower, and two."""
+    """Batches to drain: at first, by a system's pace; and the most there are, for which the disk has room.
+
+    The service itself drains *shown* of them at least: the backlog at which its memory is stated.
+    """
 
     quick: int
     middling: int
     slow: int
+    most: int
+    shown: int
+
+    def sized(self, batches_per_s: float, *, seconds: float) -> int:
+        """How many a system of this rate drains in about *seconds*, as a round number, so that systems share topics."""
+        wanted = max(1.0, min(batches_per_s * seconds, self.most))
+        power: int = 10 ** int(math.log10(wanted))
+        return power * max(step for step in ROUND_STEPS if step * power <= wanted)
 
 
 def number_of(batchid: str) -> int:
@@ -81,10 +95,22 @@ def _mixed(number: int) -> Shape:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("small", lambda _: SMALL, Backlogs(1_000_000, 100_000, 15_000)),
-        Profile("medium", lambda _: MEDIUM, Backlogs(200_000, 50_000, 15_000)),
-        Profile("large", lambda _: LARGE, Backlogs(2_000, 2_000, 1_000)),
-        Profile("mixed", _mixed, Backlogs(100_000, 40_000, 15_000)),
+        Profile(
+            "small",
+            "2 lists of 2 integers",
+            lambda _: SMALL,
+            Backlogs(200_000, 20_000, 3_000, most=2_000_000, shown=1_000_000),
+        ),
+        Profile("medium", "100 lists of 10", lambda _: MEDIUM, Backlogs(20_000, 10_000, 3_000, most=200_000, shown=0)),
+        Profile(
+            "large",
+            "1,000 lists of 100, about 600 kB",
+            lambda _: LARGE,
+            Backlogs(500, 200, 100, most=5_000, shown=2_000),
+        ),
+        Profile(
+            "mixed", "90 % small, 9 % medium, 1 % large", _mixed, Backlogs(20_000, 5_000, 2_000, most=100_000, shown=0)
+        ),
     )
 }
 

@@ -1,26 +1,15 @@
 """The report: tables in Markdown, made of a run's document and nothing else."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from benchmarks.bars import Bar, bars
+from benchmarks.bars import TIMES, Bar, bars
+from benchmarks.document import Document, Row, median
+from benchmarks.method import METHOD, REPEAT
+from benchmarks.profiles import PROFILES
+from benchmarks.tables import columns, number, spread, table
 
-Document = Mapping[str, Any]
-
-METHOD = """\
-Every system is a process of its own, with the versions above and the settings in `benchmarks/peers/`: what its own
-documentation advises for this job, with larger batches where that helped. All do the same: strict validation, exact sums,
-the same answer, offsets committed after the answers are published (FastStream record by record excepted: it acknowledges
-first). The backlog is in the request topic before a system starts, with a group of its own and an empty result topic, and
-the broker's append times in that topic are the clock. A rate leaves out the first quarter of the answers, so that start,
-caches and just-in-time compilers count for nobody; processor time is that of the same stretch, of all processes and ended
-children. Slower systems are given fewer batches, so that each run takes seconds. Memory is the proportional set size: what
-is shared is counted once. After every run all answers are read and compared with the right sums; a wrong or missing one
-makes the run a failure. Latency under load is from when a request was due (bursts every 5 ms, to one partition after the
-other, that wait for nobody) to when the broker appended the answer; where the load itself was late, the table says so. That
-of a lone batch is from a client's `produce` to the answer in its hands; Arroyo's loop waits up to a second for the next
-record before each of its steps goes on, so a lone one takes three.
-The first round warms the broker up and does not count; figures are medians of the others, with lowest and highest."""
+BUSY_SHARE = 0.1
+"""A machine that was busier than that before the first measurement was not measured, but shared."""
 
 
 def report(document: Document, *, plot: str) -> str:
@@ -33,66 +22,128 @@ def report(document: Document, *, plot: str) -> str:
             "",
             f"![Batches per second, by system and profile]({plot})",
             "",
-            f"`make bench` made this on {document['made']}, in {document['minutes']:.0f} minutes; `make bench-quick`",
-            "repeats small and medium against three peers in under five.",
+            f"Measured {document['made']} in {document['minutes']:.0f} minutes.{reservations(document)}",
             "",
             tables(document),
-            "## How it is measured",
-            "",
-            METHOD,
-            "",
+            f"## How it is measured\n\n{METHOD}\n",
+            f"## How to repeat it\n\n{REPEAT}",
         ]
     )
 
 
+def reservations(document: Document) -> str:
+    """Why the figures must not be taken for more than they are, as sentences; nothing for those of a whole, quiet run."""
+    said = ""
+    if not document["finished"]:
+        said += " **The run was interrupted: what is missing was not measured.**"
+    if document["plan"] != "full":
+        said += " **Parts of the benchmark alone were measured.**"
+    if (busy := document["busy_before"]) > BUSY_SHARE:
+        said += f" **Provisional: the machine was {busy:.0%} busy with other things before the run began.**"
+    return said
+
+
 def tables(document: Document) -> str:
     """All tables for which the run has figures."""
-    sections = (
-        ("The bar", _bars(bars(document))),
-        ("Backlog drained", _drains(document)),
+    judged = bars(document)
+    drains = document.get("drains", ())
+    profiles = [name for name in PROFILES if any(row["profile"] == name for row in drains)]
+    sections = [
+        ("Machine and versions", _machine(document)),
+        ("The bar", _bars(judged)),
+        *((f"Backlog drained: {name}, {PROFILES[name].says}", _drains(document, name)) for name in profiles),
+        ("The service in other ways: backlog drained, small", _ways(document)),
+        *((f"What it takes: {name}", _costs(drains, name)) for name in profiles),
         ("Latency at half of each system's own saturated rate, small", _loaded(document)),
         ("Latency of a lone batch on an idle system, small", _alone(document)),
         ("Limits", _limits(document)),
         ("Failures", _failures(document)),
-        ("Machine", [("", ""), *((f"{name}", str(value)) for name, value in document["machine"].items())]),
-    )
-    return "\n".join(f"## {title}\n\n{_table(rows)}\n" for title, content in sections if len(rows := [*content]) > 1)
+    ]
+    made = ((title, [*content]) for title, content in sections)
+    return "\n".join(f"## {title}\n\n{table(rows)}\n" for title, rows in made if len(rows) > 1)
+
+
+def _machine(document: Document) -> Iterator[Sequence[str]]:
+    yield "", ""
+    yield from ((name, value) for name, value in document["machine"].items() if value)
+    yield "workers and threads, for each system that has them", str(document["workers"])
+    titles = {row["title"]: row["version"] for row in document.get("drains", ())}
+    yield "versions", "; ".join(f"{title} {version}" for title, version in titles.items())
 
 
 def _bars(judged: Sequence[Bar]) -> Iterator[Sequence[str]]:
     yield "", "bar", "measured", ""
     for bar in judged:
-        if bar.measured is not None:
-            bound = f"{'at most' if bar.at_most else 'at least'} {bar.limit:g}{bar.unit}"
-            yield bar.promise, bound, f"{_number(bar.measured)}{bar.unit}", "met" if bar.met else "**not met**"
+        if bar.measured is None:
+            yield bar.promise, bar.bound, "", "not measured"
+            continue
+        verdict = {"met": "met", "missed": "**missed**"}.get(bar.verdict, "")
+        if bar.verdict == "limit shown" and bar.ceiling is not None:
+            verdict = f"**missed**; limit shown: {number(bar.ceiling)} {bar.unit} {bar.because}"
+        yield bar.promise, bar.bound, f"{number(bar.measured)} {bar.unit}", verdict
 
 
-def _drains(document: Document) -> Iterator[Sequence[str]]:
+def _drains(document: Document, profile: str) -> Iterator[Sequence[str]]:
+    yield "system", "batches/s", "lowest to highest", "batchsum is", "integers/s", "backlog", "rounds"
+    ours = median(document, "drains", profile, "batchsum", "batches_per_s")
+    for row in _quickest_first(document["drains"], profile):
+        yield from _drained(row, ours)
+
+
+def _ways(document: Document) -> Iterator[Sequence[str]]:
     yield (
-        *("profile", "system", "version", "batches", "batches/s", "lowest to highest", "integers/s"),
-        *("CPU s per million", "broker's", "peak MiB", "first result s"),
+        "",
+        "batches/s",
+        "lowest to highest",
+        "against the first",
+        "CPU s per million",
+        "parent's",
+        "peak MiB",
+        "rounds",
     )
-    for row in document["drains"]:
-        one = "" if row["partitions"] == document["partitions"] else f", {row['partitions']} partition"
+    rows = document.get("ways", ())
+    for row in rows:
         rate = row["batches_per_s"]
+        share = f"{rate['median'] / rows[0]['batches_per_s']['median']:.2f} {TIMES}"
+        cost = columns(row, "cpu_s_per_million", "parent_cpu_s_per_million", "memory_peak_mib")
+        yield row["title"], number(rate["median"]), spread(rate), share, *cost, str(row["rounds"])
+
+
+def _drained(row: Row, ours: float | None) -> Iterator[Sequence[str]]:
+    rate = row["batches_per_s"]
+    times = f"{number(ours / rate['median'])} {TIMES}" if ours and row["system"] != "batchsum" else ""
+    yield (
+        row["title"],
+        f"**{number(rate['median'])}**",
+        spread(rate),
+        times,
+        *columns(row, "integers_per_s", "batches"),
+        str(row["rounds"]),
+    )
+
+
+def _costs(drains: Sequence[Row], profile: str) -> Iterator[Sequence[str]]:
+    yield (
+        "system",
+        "CPU s per million batches",
+        "parent's part",
+        "the broker's, beside it",
+        "peak MiB",
+        "first result s",
+    )
+    for row in _quickest_first(drains, profile):
         yield (
-            row["profile"] + one,
             row["title"],
-            row["version"],
-            f"{row['batches']['median']:,.0f}",
-            f"**{_number(rate['median'])}**",
-            _spread(rate),
-            _number(row["integers_per_s"]["median"]),
-            *(_middle(row, name) for name in ("cpu_s_per_million", "broker_cpu_s_per_million", "memory_peak_mib")),
-            _middle(row, "first_result_s"),
+            *columns(row, "cpu_s_per_million", "parent_cpu_s_per_million", "broker_cpu_s_per_million"),
+            *columns(row, "memory_peak_mib", "first_result_s"),
         )
 
 
 def _loaded(document: Document) -> Iterator[Sequence[str]]:
-    yield "system", "batches/s", "p50 ms", "p99 ms", "p99.9 ms", "p99, lowest to highest", "load late by ms"
+    yield "system", "batches/s", "p50 ms", "p99 ms", "p99.9 ms", "p99, lowest to highest", "load late by ms", "rounds"
     for row in document.get("under_load", ()):
-        figures = [_middle(row, name) for name in ("batches_per_s", "p50_ms", "p99_ms", "p999_ms")]
-        yield row["title"], *figures, _spread(row["p99_ms"]), _middle(row, "late_max_ms")
+        figures = columns(row, "batches_per_s", "p50_ms", "p99_ms", "p999_ms")
+        yield row["title"], *figures, spread(row["p99_ms"]), *columns(row, "late_max_ms"), str(row["rounds"])
 
 
 def _alone(document: Document) -> Iterator[Sequence[str]]:
@@ -101,7 +152,7 @@ def _alone(document: Document) -> Iterator[Sequence[str]]:
     if rows:
         nothing = {"title": "an empty produce and fetch, nobody between", **document["nothing_between"]}
         for row in (nothing, *rows):
-            yield row["title"], _middle(row, "p50_ms"), _middle(row, "p99_ms"), _spread(row["p50_ms"])
+            yield row["title"], *columns(row, "p50_ms", "p99_ms"), spread(row["p50_ms"])
 
 
 def _limits(document: Document) -> Iterator[Sequence[str]]:
@@ -110,23 +161,16 @@ def _limits(document: Document) -> Iterator[Sequence[str]]:
     if limits is None:
         return
     for profile, alone in limits["workers_alone"].items():
-        yield (
-            f"the worker's function alone, {alone['processes']} processes, no Kafka: {profile}",
-            _number(alone["batches_per_s"]),
-            _number(alone["cpu_s_per_million"]),
-        )
+        title = f"the worker's function alone, {alone['processes']} processes, no Kafka: {profile}"
+        yield title, number(alone["batches_per_s"]), number(alone["cpu_s_per_million"])
     one = limits["one_core"]
-    yield "the worker's function, one core: large", _number(one["process_chunk_per_s"]), ""
+    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), ""
     same = f"{one['verdicts_compared']} verdicts {'identical' if one['verdicts_identical'] else '**different**'}"
-    yield f"pydantic and `sum`, one core: large ({same})", _number(one["pydantic_and_sum_per_s"]), ""
-    tools = (("ProducerPerformance", limits["producer_performance"]), ("ConsumerPerformance", _consumer(document)))
-    for name, tool in tools:
-        yield f"Kafka's {name}, small records ({_number(tool['mib_per_s'])} MiB/s)", _number(tool["records_per_s"]), ""
-
-
-def _consumer(document: Document) -> Document:
-    performance: Document = document["consumer_performance"]
-    return performance
+    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), ""
+    for name in ("producer_performance", "consumer_performance"):
+        tool = limits[name]
+        title = "".join(word.capitalize() for word in name.split("_"))
+        yield f"Kafka's {title}, small records ({number(tool['mib_per_s'])} MiB/s)", number(tool["records_per_s"]), ""
 
 
 def _failures(document: Document) -> Iterator[Sequence[str]]:
@@ -135,22 +179,6 @@ def _failures(document: Document) -> Iterator[Sequence[str]]:
         yield failure["system"], failure["measure"], failure["error"].replace("|", "\\|").replace("\n", " ")[-300:]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _middle(row: Document, figure: str) -> str:
-    return _number(row[figure]["median"])
-
-
-def _spread(figure: Document) -> str:
-    return f"{_number(figure['low'])} to {_number(figure['high'])}"
-
-
-def _number(value: float) -> str:
-    """Three digits that matter, and thousands set apart."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+def _quickest_first(drains: Sequence[Row], profile: str) -> list[Row]:
+    rows = [row for row in drains if row["profile"] == profile]
+    return sorted(rows, key=lambda row: -row["batches_per_s"]["median"])

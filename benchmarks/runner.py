@@ -1,20 +1,22 @@
-"""The run: one broker, the systems in turn, round after round, and what came of it as one document."""
+"""The run: one broker, the systems in turn, round after round, and what came of it."""
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from benchmarks import latency, limits
 from benchmarks.broker import HEAP_MEGABYTES, PARTITIONS, PROPERTIES, Stage
+from benchmarks.document import Kept, Row
 from benchmarks.drain import Drain, drain
 from benchmarks.latency import Latency
-from benchmarks.machine import machine
-from benchmarks.plan import Plan
+from benchmarks.machine import busy, machine, memory_bound_mib
+from benchmarks.plan import LATE, Plan, Step
 from benchmarks.profiles import PROFILES, Profile
-from benchmarks.systems import ECHO, OURS, WORKERS, System
+from benchmarks.systems import OURS, WORKERS, System
 from tests.support.brokers import ApacheKafka
 
 LOAD_SHARE = 0.5
@@ -23,123 +25,136 @@ TOOL_RECORD_BYTES = 60
 ONE_CORE_ROUNDS = 5
 
 Figures = TypeVar("Figures", Drain, Latency)
-Row = dict[str, Any]
 
 
-def run(plan: Plan) -> Row:
-    """Measure all that *plan* says. A system that fails is reported, and left out of what is still to come."""
+def run(plan: Plan, into: Path) -> None:
+    """Measure all that *plan* says, and keep it in the file *into*. A system that fails is reported, and left out."""
+    busy_share = busy()
     with ApacheKafka(heap_megabytes=HEAP_MEGABYTES, properties=PROPERTIES) as kafka:
-        return _Run(plan, Stage(kafka)).all()
+        stage = Stage(kafka)
+        head = {
+            "plan": plan.name,
+            "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "machine": machine(kafka.description),
+            "busy_before": busy_share,
+            "workers": WORKERS,
+            "partitions": PARTITIONS,
+            "memory_bound_mib": memory_bound_mib(stage),
+        }
+        _Run(plan, stage, Kept(into, head)).all()
 
 
 class _Run:
-    def __init__(self, plan: Plan, stage: Stage) -> None:
+    def __init__(self, plan: Plan, stage: Stage, kept: Kept) -> None:
         self._plan = plan
         self._stage = stage
-        self._failures: list[Row] = []
+        self._kept = kept
+        self._backlogs: dict[tuple[str, str], int] = {}
 
-    def all(self) -> Row:
-        """Every measure of the plan, as it is written to a file."""
-        plan, started_at = self._plan, time.time()
-        document: Row = {
-            "plan": plan.name,
-            "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(started_at)),
-            "machine": machine(self._stage.kafka.description),
-            "rounds": plan.rounds,
-            "workers": WORKERS,
-            "partitions": PARTITIONS,
-            "drains": [],
-        }
-        if plan.complete:
-            document["limits"] = self._limits()
-        for profile in plan.profiles:
-            document["drains"] += self._drains(profile, plan.systems)
-            if plan.complete and profile is PROFILES["small"]:
-                document["drains"] += self._drains(profile, [OURS], partitions=1)
-                document["consumer_performance"] = self._consumer_performance(profile)
-                document["under_load"] = self._under_load(profile, document["drains"])
-                document["alone"], document["nothing_between"] = self._alone(profile)
-            self._stage.drop_backlogs()
-        return document | {"failures": self._failures, "minutes": (time.time() - started_at) / 60}
+    def all(self) -> None:
+        """Every step of the plan, its figures kept as soon as it is done."""
+        steps = self._plan.steps
+        for number, step in enumerate(steps, 1):
+            _say(f"step {number} of {len(steps)}: {step.title}, about {self._plan.expected_s(step) / 60:.1f} min")
+            self._kept.add(self._figures_of(step))
+            if not any(later.is_drained and later.profile is step.profile for later in steps[number:]):
+                self._stage.drop_backlogs()
+        self._kept.finish()
 
-    def _drains(self, profile: Profile, systems: Sequence[System], *, partitions: int = PARTITIONS) -> list[Row]:
-        def measure(system: System) -> Drain:
-            batches = self._plan.backlog(system, profile)
-            timeout_s = self._plan.drain_timeout_s
-            return drain(self._stage, system, profile, batches, timeout_s=timeout_s, partitions=partitions)
+    def _figures_of(self, step: Step) -> Row:
+        match step.kind:
+            case "limits":
+                return {"limits": self._limits()}
+            case "drains" | "ways":
+                return self._rows(step, lambda system: self._drain(step.profile, system))
+            case "under_load":
+                return self._rows(step, lambda system: self._under_load(step.profile, system))
+            case "alone":
+                return self._nothing_between(step) | self._rows(step, lambda system: self._alone(step.profile, system))
 
-        title = f"backlog of {profile.name} batches in {partitions} partitions"
-        return self._rows(title, systems, measure, profile=profile.name, partitions=partitions)
+    def _drain(self, profile: Profile, system: System) -> Drain:
+        """Drain a first backlog, to warm up and to see the rate, or one that will take some seconds."""
+        plan, backlogs = self._plan, profile.backlogs
+        first = max(8, int(getattr(backlogs, system.pace) * plan.share))
+        batches = self._backlogs.get((profile.name, system.name), first)
+        drained = drain(self._stage, system, profile, batches, timeout_s=plan.timeout_s)
+        sized = backlogs.sized(drained.batches_per_s, seconds=plan.drain_seconds * plan.share)
+        if system.is_ours and not system.echoes:
+            sized = max(sized, int(backlogs.shown * plan.share))
+        self._backlogs.setdefault((profile.name, system.name), max(8, sized))
+        return drained
 
-    def _under_load(self, profile: Profile, drains: Sequence[Row]) -> list[Row]:
-        rates = {row["system"]: row["batches_per_s"]["median"] for row in reversed(drains)}
+    def _under_load(self, profile: Profile, system: System) -> Latency:
+        rows = [*self._kept.rows("drains"), *self._kept.rows("ways")]
+        rates = {(row["system"], row["profile"]): row["batches_per_s"]["median"] for row in reversed(rows)}
+        rate = rates[system.name, profile.name] * LOAD_SHARE
+        seconds = self._plan.load_seconds * self._plan.share
+        return latency.under_load(self._stage, system, profile, batches_per_s=rate, seconds=seconds)
 
-        def measure(system: System) -> Latency:
-            rate = rates[system.name] * LOAD_SHARE
-            return latency.under_load(self._stage, system, profile, batches_per_s=rate, seconds=self._plan.load_seconds)
+    def _alone(self, profile: Profile, system: System) -> Latency:
+        return latency.alone(self._stage, system, profile, samples=self._plan.samples)
 
-        systems = [system for system in self._plan.systems if system.name in rates and system is not ECHO]
-        return self._rows("latency at half the rate", systems, measure, profile=profile.name)
-
-    def _alone(self, profile: Profile) -> tuple[list[Row], Row]:
-        samples = self._plan.lone_samples
-        nothing = [latency.nothing_between(self._stage, profile, samples=samples) for _ in range(self._plan.rounds)]
-
-        def measure(system: System) -> Latency:
-            return latency.alone(self._stage, system, profile, samples=samples)
-
-        systems = [system for system in self._plan.systems if system is not ECHO]
-        return self._rows("latency of a lone batch", systems, measure, profile=profile.name), summary(nothing)
+    def _nothing_between(self, step: Step) -> Row:
+        """What the service's own latency is held against, measured right before it."""
+        if OURS not in step.systems:
+            return {}
+        samples = self._plan.samples
+        rounds = [latency.nothing_between(self._stage, step.profile, samples=samples) for _ in range(step.rounds)]
+        return {"nothing_between": summary(rounds)}
 
     def _limits(self) -> Row:
-        seconds = self._plan.limit_seconds
+        seconds = self._plan.limit_seconds * self._plan.share
+        records = int(TOOL_RECORDS * self._plan.share)
+        small = PROFILES["small"]
         found: Row = {"workers_alone": {}}
-        for profile in self._plan.profiles:
+        for profile in PROFILES.values():
             _say(f"the worker's function alone, {profile.name} batches")
-            found["workers_alone"][profile.name] = asdict(
-                limits.workers_alone(profile, processes=WORKERS, seconds=seconds)
-            )
+            alone = limits.workers_alone(profile, processes=WORKERS, seconds=seconds)
+            found["workers_alone"][profile.name] = asdict(alone)
         _say("the worker's function against pydantic and sum, one core")
         found["one_core"] = asdict(limits.one_core(rounds=ONE_CORE_ROUNDS))
-        _say("Kafka's ProducerPerformance")
-        found["producer_performance"] = asdict(
-            limits.producer_performance(self._stage, records=TOOL_RECORDS, record_bytes=TOOL_RECORD_BYTES)
-        )
-        return found
+        _say("Kafka's ProducerPerformance and ConsumerPerformance")
+        producer = limits.producer_performance(self._stage, records=records, record_bytes=TOOL_RECORD_BYTES)
+        backlog = max(8, int(small.backlogs.shown * self._plan.share))
+        topic = self._stage.backlog(small, backlog)
+        consumer = limits.consumer_performance(self._stage, topic, records=backlog)
+        return found | {"producer_performance": asdict(producer), "consumer_performance": asdict(consumer)}
 
-    def _consumer_performance(self, profile: Profile) -> Row:
-        _say("Kafka's ConsumerPerformance")
-        batches = self._plan.backlog(OURS, profile)
-        topic = self._stage.backlog(profile, batches)
-        return asdict(limits.consumer_performance(self._stage, topic, records=batches))
-
-    def _rows(
-        self, title: str, systems: Sequence[System], measure: Callable[[System], Figures], **context: object
-    ) -> list[Row]:
-        """One row for each of *systems*: itself, the context, and the summary of each figure over the rounds."""
+    def _rows(self, step: Step, measure: Callable[[System], Figures]) -> Row:
+        """A row for each system of *step*: itself, and the summary of each figure over the rounds that count."""
         found: defaultdict[str, list[Figures]] = defaultdict(list)
-        failed: set[str] = set()
-        for number in range(self._plan.rounds + 1):
-            for system in _rotated(systems, number):
-                if system.name in failed:
+        failures: dict[str, Row] = {}
+        ends_at = time.monotonic() + self._plan.expected_s(step) * LATE
+        for number in range(0 if step.is_drained else 1, step.rounds + 1):
+            if number > 1 and time.monotonic() > ends_at:
+                _say(f"late: round {number} and those after it are left out")
+                break
+            for system in _rotated(step.systems, number):
+                if system.name in failures or number > max(1, step.rounds_of(system)):
                     continue
                 try:
                     figures = measure(system)
                 except Exception as error:  # noqa: BLE001 - one system's trouble must not cost all others their figures
-                    failed.add(system.name)
-                    self._failures.append(
-                        {"system": system.name, "measure": title, "error": f"{type(error).__name__}: {error}"}
-                    )
-                    _say(f"{title}: {system.title} failed: {error!r}")
+                    _say(f"{system.title} failed: {error!r}")
+                    said = f"{type(error).__name__}: {error}"
+                    failures[system.name] = {"system": system.name, "measure": step.title, "error": said}
                     continue
-                _say(f"{title}, {f'round {number}' if number else 'warm-up'}: {system.title}: {figures.headline}")
+                _say(f"{f'round {number}' if number else 'warm-up'}: {system.title}: {figures.headline}")
                 if number:
                     found[system.name].append(figures)
-        return [
-            {"system": system.name, "title": system.title, "version": system.version, **context, **summary(measured)}
-            for system in systems
-            if (measured := found[system.name])
+        rows = [
+            {
+                "system": system.name,
+                "title": system.title,
+                "version": system.version,
+                "profile": step.profile.name,
+                "rounds": len(found[system.name]),
+                **summary(found[system.name]),
+            }
+            for system in step.systems
+            if found[system.name]
         ]
+        return {step.kind: rows, "failures": list(failures.values())}
 
 
 def summary(rounds: Sequence[Figures]) -> Row:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,10 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from benchmarks import java
-from benchmarks.broker import Stage
+from benchmarks.broker import PARTITIONS, Stage
+from benchmarks.onlookers import Onlookers
 from benchmarks.processes import Processes
 from config.cpus import usable_cpus
 from tests.support.brokers.jars import kafka_version
+from tests.support.brokers.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 PEERS_BIN = ROOT / ".venv-benchmarks" / "bin"
@@ -29,8 +31,9 @@ class System:
     """One that takes requests from a topic and puts answers on another.
 
     *package*: the distribution whose version stands for it; none for those of this project and of Kafka's.
-    *echoes*: it answers with the request itself, because the work is left out. *settings* are those that it does not
-    leave at their defaults.
+    *pace*: how quick it is, by orders of magnitude: what its first backlog is sized by. *partitions*: of the request
+    topic. *echoes*: it answers with the request itself, because the work is left out. *watched*: its HTTP port is on,
+    scraped each second, and its live page is open. *settings* are those that it does not leave at their defaults.
     """
 
     name: str
@@ -39,7 +42,9 @@ class System:
     module: str = ""
     instances: int = 1
     pace: Pace = "quick"
+    partitions: int = PARTITIONS
     echoes: bool = False
+    watched: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -67,13 +72,17 @@ class System:
     @contextmanager
     def running(self, stage: Stage, *, requests: str, results: str) -> Iterator[Processes]:
         """Let it work on these topics, in a group and a folder of its own, until the context is left."""
-        with TemporaryDirectory(prefix="batchsum-benchmark-") as folder:
-            directory = Path(folder)
-            environment = _environment(stage, requests=requests, results=results, directory=directory) | self.settings
-            with Processes(
-                self.command(), instances=self.instances, environment=environment, directory=directory
-            ) as processes:
-                yield processes
+        with ExitStack() as stack:
+            directory = Path(stack.enter_context(TemporaryDirectory(prefix="batchsum-benchmark-")))
+            environment = _environment(stage, requests=requests, results=results, directory=directory)
+            environment.update(self.settings)
+            if self.watched:
+                port = free_port()
+                environment |= {"BATCHSUM_HTTP_ENABLED": "true", "BATCHSUM_HTTP_PORT": str(port)}
+                stack.enter_context(Onlookers(port))
+            yield stack.enter_context(
+                Processes(self.command(), instances=self.instances, environment=environment, directory=directory)
+            )
 
 
 OURS = System(name="batchsum", title="batchsum", module="consumer")
@@ -83,6 +92,8 @@ EXACTLY_ONCE = System(
     module="consumer",
     settings={"BATCHSUM_DELIVERY": "exactly_once"},
 )
+HTTP = System(name="http", title="batchsum, HTTP port on and watched", module="consumer", watched=True)
+ONE_PARTITION = System(name="one-partition", title="batchsum, one partition", module="consumer", partitions=1)
 ECHO = System(name="echo", title="batchsum, work left out", module="benchmarks.echo", echoes=True)
 PEERS = (
     System(name="kafka-streams", title="Kafka Streams"),
@@ -126,7 +137,9 @@ PEERS = (
         pace="slow",
     ),
 )
-SYSTEMS: Mapping[str, System] = {system.name: system for system in (OURS, EXACTLY_ONCE, ECHO, *PEERS)}
+SYSTEMS: Mapping[str, System] = {
+    system.name: system for system in (OURS, EXACTLY_ONCE, HTTP, ONE_PARTITION, ECHO, *PEERS)
+}
 
 
 def _environment(stage: Stage, *, requests: str, results: str, directory: Path) -> dict[str, str]:

@@ -1,0 +1,39 @@
+"""What the report says of how its figures were come by. All of it is as the harness does it; change both together."""
+
+METHOD = """\
+Every system is a process of its own, with the versions above and the settings in `benchmarks/peers/`: what its own documentation
+advises for this job, with larger batches where that helped. All do the same: strict validation, exact sums, the same answer, offsets
+committed after the answers are published (FastStream record by record excepted: it acknowledges first, which is its default).
+
+**Backlog.** The records are in the request topic before a system starts, the same for all, with distinct values; the system has a group of
+its own and an empty result topic, and the broker's append times in that topic are the clock. Each system first drains a small backlog,
+which warms up and does not count; from its rate there follows how many batches it is given to take about seven seconds, as a round
+number and never more than the disk has room for (`Backlogs` in `benchmarks/profiles.py`). Then the systems take turns, and each
+round begins with another one. Figures are medians of the rounds. A rate leaves out the first quarter of the answers, so that start, caches
+and just-in-time compilers count for nobody; processor time is that of the same stretch, of all processes and ended children.
+Memory is the proportional set size: what is shared is counted once. After every run all answers are read and compared with the right
+sums; a wrong or missing one makes it a failure.
+
+**Latency under load** is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
+is hidden) to when the broker appended the answer; where the load itself was late, the table says so. The first three seconds do not count.
+**A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
+its steps goes on, so a lone one takes three.
+
+**First result** is from the start of the process to the first answer in the topic, with the backlog there.
+
+**Watched** is an instance whose metrics are scraped each second and whose live page is open, all the time.
+
+**Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
+fetching and publishing cost the service nothing, and all cores did nothing but the worker's function (measured alone) and the broker's work
+(its processor time, measured while the service drained)."""
+
+REPEAT = """\
+```console
+$ make bench                         # everything, in about 40 minutes; writes this page, its picture and the README's figures
+$ make bench-quick                   # small and medium against three peers, in under five minutes; writes nothing here
+$ .venv/bin/python -m benchmarks --plan      # what would be measured, and how long it takes
+$ .venv/bin/python -m benchmarks --render    # this page again, from benchmarks/results/latest.json
+```
+
+It needs Java and Maven, some 12 GB of disk, and a machine that does nothing else: how busy it was before the run is part of the figures.
+"""

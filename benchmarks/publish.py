@@ -1,0 +1,115 @@
+"""Where a run's figures are shown: the report with its picture, and a section of the README. Made of its document alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.bars import TIMES, Bar, bars
+from benchmarks.document import Document, median
+from benchmarks.plot import plot
+from benchmarks.profiles import PROFILES
+from benchmarks.report import report, reservations
+from benchmarks.tables import number, table
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
+README = ROOT / "README.md"
+REPORT = ROOT / "docs" / "benchmarks.md"
+PICTURE = ROOT / "docs" / "benchmarks.svg"
+
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+NOT_YET = "Not measured yet: `make bench` does it, on a machine that does nothing else, and writes the figures here."
+
+
+def rendered(document: Document | None) -> Mapping[Path, str | None]:
+    """Each file, and what is to stand in it; None: it is not to be there, because nothing has been measured."""
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not after:
+        raise RuntimeError(f"{README.name} has no place for figures, between {BEGIN} and {END}")
+    section = NOT_YET if document is None else figures(document)
+    return {
+        README: f"{before}{BEGIN}\n{section}\n{END}{after}",
+        REPORT: None if document is None else report(document, plot=PICTURE.name),
+        PICTURE: None if document is None else plot(document),
+    }
+
+
+def publish(document: Document) -> None:
+    """Write all of it."""
+    for file, text in rendered(document).items():
+        if text is not None:
+            file.write_text(text)
+            print(f"written: {file.relative_to(ROOT)}")
+
+
+def figures(document: Document) -> str:
+    """The README's section: the picture, the rates at a glance, what was promised of the rest, and what was missed."""
+    picture, page = PICTURE.relative_to(ROOT), REPORT.relative_to(ROOT)
+    machine = document["machine"]
+    shapes = "; ".join(f"{profile.name}: {profile.says}" for profile in PROFILES.values())
+    caption = (
+        f"Batches a second, and in brackets how many times as many batchsum does, on {machine['processor']};"
+        f" {machine['broker']}. A batch is, {shapes}.{reservations(document)}"
+    )
+    more = (
+        f"`make bench` repeats it in {document['minutes']:.0f} minutes, `make bench-quick` a part in under five."
+        f" {_bars(bars(document))} [{page}]({page}) has each, with versions, spread, processor time, memory and limits."
+    )
+    return "\n\n".join(
+        (f"![Batches per second, by system and profile]({picture})", caption, _rates(document), _rest(document), more)
+    )
+
+
+def _bars(judged: Sequence[Bar]) -> str:
+    """How many promises are kept, and which are not."""
+    measured = [bar for bar in judged if bar.measured is not None]
+    missed = [bar for bar in measured if bar.verdict != "met"]
+    said = f"Of {len(measured)} bars that were set before measuring, {len(measured) - len(missed)} are met."
+    if not missed:
+        return said
+    which = "; ".join(f"{bar.promise}, {bar.bound}: {number(bar.measured or 0)} {bar.unit}" for bar in missed)
+    return f"{said} Missed: {which}."
+
+
+def _rates(document: Document) -> str:
+    drains = document.get("drains", ())
+    profiles = [name for name in PROFILES if any(row["profile"] == name for row in drains)]
+    titles = {row["system"]: row["title"] for row in drains if row["system"] != "echo"}
+    ours = [_rate(document, profile, "batchsum") for profile in profiles]
+    rows = [["", *profiles]]
+    for system, title in titles.items():
+        cells = [_rate(document, profile, system) for profile in profiles]
+        rows.append([title, *(_against(mine, theirs) for mine, theirs in zip(ours, cells, strict=True))])
+    return table(rows)
+
+
+def _rate(document: Document, profile: str, system: str) -> float | None:
+    return median(document, "drains", profile, system, "batches_per_s")
+
+
+def _against(ours: float | None, theirs: float | None) -> str:
+    if theirs is None:
+        return ""
+    return f"**{number(theirs)}**" if ours in {None, theirs} else f"{number(theirs)} ({number(ours / theirs)} {TIMES})"
+
+
+def _rest(document: Document) -> str:
+    """What is promised beside rates, in a line each."""
+    wanted: Mapping[str, tuple[str, str, str, str]] = {
+        "a lone batch on an idle service, produce to result, p50": ("alone", "small", "p50_ms", "ms"),
+        "small batches at half the saturated rate, p99": ("under_load", "small", "p99_ms", "ms"),
+        "start to first result, broker up": ("drains", "small", "first_result_s", "s"),
+        "memory at its peak, parent and workers, with a backlog of small batches": (
+            "drains",
+            "small",
+            "memory_peak_mib",
+            "MiB",
+        ),
+        "and of large ones": ("drains", "large", "memory_peak_mib", "MiB"),
+    }
+    lines = []
+    for title, (kind, profile, figure, unit) in wanted.items():
+        value = median(document, kind, profile, "batchsum", figure)
+        if value is not None:
+            lines.append([title, f"{number(value)} {unit}"])
+    return table([["", ""], *lines])

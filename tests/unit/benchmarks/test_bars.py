@@ -1,0 +1,68 @@
+"""What was promised is judged by what was measured, and by nothing else."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.bars import Bar, bars
+
+
+def figure(value: float) -> dict[str, float]:
+    return {"median": value, "low": value, "high": value}
+
+
+def drained(system: str, batches_per_s: float, *, profile: str = "small", broker_cpu_s: float = 1.0) -> dict[str, Any]:
+    return {
+        "system": system,
+        "title": system,
+        "profile": profile,
+        "batches": figure(1_000_000),
+        "batches_per_s": figure(batches_per_s),
+        "cpu_s_per_million": figure(6.0),
+        "broker_cpu_s_per_million": figure(broker_cpu_s),
+        "memory_peak_mib": figure(220.0),
+        "memory_peak_first_half_mib": figure(200.0),
+        "first_result_s": figure(1.5),
+    }
+
+
+def document(*rows: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {"workers": 2, "drains": rows, **others}
+
+
+def bar(promise: str, *rows: dict[str, Any], **others: Any) -> Bar:
+    return next(bar for bar in bars(document(*rows, **others)) if promise in bar.promise)
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    assert {bar.verdict for bar in bars(document())} == {"not measured"}
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [(80_000, "met"), (79_999, "missed")])
+def test_a_ratio_is_ours_to_theirs(ours: float, verdict: str) -> None:
+    judged = bar("against Arroyo", drained("batchsum", ours), {**drained("arroyo", 10_000), "title": "Arroyo"})
+    assert (judged.measured, judged.verdict) == (ours / 10_000, verdict)
+
+
+@pytest.mark.parametrize(("broker_cpu_s", "verdict"), [(1.0, "missed"), (5.0, "limit shown")])
+def test_a_missed_ratio_shows_its_limit_only_where_the_machine_could_not_have_reached_it(
+    broker_cpu_s: float, verdict: str
+) -> None:
+    """Two cores, 1 s for a million batches of work: with 1 s for the broker a million a second, with 5 s 333,000."""
+    rows = (drained("batchsum", 250_000, broker_cpu_s=broker_cpu_s), drained("faust", 10_000))
+    alone = {"workers_alone": {"small": {"cpu_s_per_million": 1.0, "batches_per_s": 2e6}}}
+    assert bar("against faust", *rows, limits=alone).verdict == verdict
+
+
+def test_what_may_be_at_most_is_missed_above_it() -> None:
+    assert bar("first half", drained("batchsum", 1.0)).verdict == "met"  # 1.1 of 1.1
+    assert bar("first result", {**drained("batchsum", 1.0), "first_result_s": figure(2.1)}).verdict == "missed"
+    assert bar("settings allow", drained("batchsum", 1.0), memory_bound_mib=219.0).verdict == "missed"
+
+
+def test_different_verdicts_of_the_two_sums_are_worth_nothing_however_quick() -> None:
+    one_core = {"process_chunk_per_s": 9.0, "pydantic_and_sum_per_s": 1.0}
+    judged = [
+        bar("one core", limits={"one_core": {**one_core, "verdicts_identical": same}}).verdict for same in (True, False)
+    ]
+    assert judged == ["met", "missed"]
