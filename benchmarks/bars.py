@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from benchmarks.document import Document, median
+from benchmarks.tables import number
 
 TIMES = "×"  # noqa: RUF001 - it is the sign that is meant
 
@@ -28,6 +29,11 @@ class Bar(NamedTuple):
     def bound(self) -> str:
         """What is asked for, in words."""
         return f"{'at most' if self.at_most else 'at least'} {self.limit:g} {self.unit}"
+
+    @property
+    def found(self) -> str:
+        """What was measured, in words; nothing where nothing was."""
+        return "" if self.measured is None else f"{number(self.measured)} {self.unit}"
 
     @property
     def verdict(self) -> Verdict:

@@ -1,6 +1,6 @@
 """Where a run's figures are shown: the report with its picture, and a section of the README. Made of its document alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.bars import TIMES, Bar, bars
@@ -46,29 +46,34 @@ def figures(document: Document) -> str:
     """The README's section: the picture, the rates at a glance, what was promised of the rest, and what was missed."""
     picture, page = PICTURE.relative_to(ROOT), REPORT.relative_to(ROOT)
     machine = document["machine"]
-    shapes = "; ".join(f"{profile.name}: {profile.says}" for profile in PROFILES.values())
+    shapes = "; ".join(f"{profile.name}, {profile.says}" for profile in PROFILES.values())
     caption = (
         f"Batches a second, and in brackets how many times as many batchsum does, on {machine['processor']};"
-        f" {machine['broker']}. A batch is, {shapes}.{reservations(document)}"
+        f" {machine['broker']}. Profiles: {shapes}.{reservations(document)}"
     )
     more = (
         f"`make bench` repeats it in {document['minutes']:.0f} minutes, `make bench-quick` a part in under five."
-        f" {_bars(bars(document))} [{page}]({page}) has each, with versions, spread, processor time, memory and limits."
+        f" [{page}]({page}) has all of it, with versions, spread, processor time, memory and limits."
     )
     return "\n\n".join(
-        (f"![Batches per second, by system and profile]({picture})", caption, _rates(document), _rest(document), more)
+        (
+            f"![Batches per second, by system and profile]({picture})",
+            caption,
+            _rates(document),
+            _rest(document),
+            *_bars(bars(document)),
+            more,
+        )
     )
 
 
-def _bars(judged: Sequence[Bar]) -> str:
+def _bars(judged: Sequence[Bar]) -> Iterator[str]:
     """How many promises are kept, and which are not."""
     measured = [bar for bar in judged if bar.measured is not None]
     missed = [bar for bar in measured if bar.verdict != "met"]
-    said = f"Of {len(measured)} bars that were set before measuring, {len(measured) - len(missed)} are met."
-    if not missed:
-        return said
-    which = "; ".join(f"{bar.promise}, {bar.bound}: {number(bar.measured or 0)} {bar.unit}" for bar in missed)
-    return f"{said} Missed: {which}."
+    yield f"Of {len(measured)} bars that were set before measuring, {len(measured) - len(missed)} are met."
+    if missed:
+        yield table([["missed", "bar", "measured"], *([bar.promise, bar.bound, bar.found] for bar in missed)])
 
 
 def _rates(document: Document) -> str:

@@ -74,13 +74,10 @@ def _machine(document: Document) -> Iterator[Sequence[str]]:
 def _bars(judged: Sequence[Bar]) -> Iterator[Sequence[str]]:
     yield "", "bar", "measured", ""
     for bar in judged:
-        if bar.measured is None:
-            yield bar.promise, bar.bound, "", "not measured"
-            continue
-        verdict = {"met": "met", "missed": "**missed**"}.get(bar.verdict, "")
+        verdict = f"**{bar.verdict}**" if bar.verdict == "missed" else bar.verdict
         if bar.verdict == "limit shown" and bar.ceiling is not None:
             verdict = f"**missed**; limit shown: {number(bar.ceiling)} {bar.unit} {bar.because}"
-        yield bar.promise, bar.bound, f"{number(bar.measured)} {bar.unit}", verdict
+        yield bar.promise, bar.bound, bar.found, verdict
 
 
 def _drains(document: Document, profile: str) -> Iterator[Sequence[str]]:
@@ -117,7 +114,8 @@ def _drained(row: Row, ours: float | None) -> Iterator[Sequence[str]]:
         f"**{number(rate['median'])}**",
         spread(rate),
         times,
-        *columns(row, "integers_per_s", "batches"),
+        *columns(row, "integers_per_s"),
+        f"{row['batches']['median']:,.0f}",
         str(row["rounds"]),
     )
 

@@ -81,7 +81,7 @@ class _Run:
         sized = backlogs.sized(drained.batches_per_s, seconds=plan.drain_seconds * plan.share)
         if system.is_ours and not system.echoes:
             sized = max(sized, int(backlogs.shown * plan.share))
-        self._backlogs.setdefault((profile.name, system.name), max(8, sized))
+        self._backlogs.setdefault((profile.name, system.name), max(sized, first // 4))  # the first may have stumbled
         return drained
 
     def _under_load(self, profile: Profile, system: System) -> Latency:
