@@ -8,6 +8,7 @@ from config.connection import Name
 from config.units import HOUR_MS, KIB, MIB, MINUTE_MS
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+InstanceId = Topic  # Kafka takes the same characters for both
 
 
 class Topics(BaseModel):
@@ -24,6 +25,10 @@ class Topics(BaseModel):
 class Membership(BaseModel):
     """Group membership and commits."""
 
+    group_instance_id: InstanceId | None = Field(
+        default=None,
+        description="this instance's own lasting name: it may restart within `session_timeout_ms` without a rebalance",
+    )
     session_timeout_ms: int = Field(
         default=45_000, ge=1_000, le=30 * MINUTE_MS, description="silence after which the group gives up an instance"
     )

@@ -37,3 +37,9 @@ class OffsetsLost(Failure):
     """The committed offset is no longer in the log, and the settings say to stop rather than to skip."""
 
     exit_code = 7
+
+
+class Replaced(Failure):
+    """Another instance has this one's `group_instance_id`, and with it its place in the group."""
+
+    exit_code = 11

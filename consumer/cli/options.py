@@ -10,7 +10,8 @@ EXIT_CODES = (
     "4 workers cannot start or keep failing · 5 no progress, or an outage too long · 6 forced to stop before drained · "
     "7 the committed offset is no longer in the log, and lost_offsets is stop · "
     "8 a request was refused, its batch failed, or its answer is wrong or missing · "
-    "9 check has found errors · 10 check has found warnings · 130 interrupted"
+    "9 check has found errors · 10 check has found warnings · "
+    "11 another instance has the same group_instance_id · 130 interrupted"
 )
 
 ConfigFile = Annotated[

@@ -13,18 +13,22 @@ import aiokafka
 from aiokafka import TopicPartition, errors
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from consumer.wire.log import LogBatches
 
 GUARDED_VERSION = "0.14.0"
+FENCED_INSTANCE_ID = 82  # a code that aiokafka does not know
 
 _send_request = GroupCoordinator._send_req
 _do_heartbeat = GroupCoordinator._do_heartbeat
 _unpack = PartitionRecords._unpack_records
+_reset_generation = GroupCoordinator.reset_generation
+_join_as_follower = CoordinatorGroupRebalance._on_join_follower
 
 
 async def _send_request_minding_group_errors(self: GroupCoordinator, request: Any) -> Any:
@@ -33,6 +37,8 @@ async def _send_request_minding_group_errors(self: GroupCoordinator, request: An
     OffsetFetch v3 reports NOT_COORDINATOR and its like once, at the top, with no partitions. aiokafka reads only the
     partitions, finds none and falls back to `auto_offset_reset`: a replay, or a jump over the backlog.
     """
+    if isinstance(request, JoinGroupRequest) and self._group_instance_id is not None:
+        return await _join_under_the_former_id(self, request)
     response = await _send_request(self, request)
     code = getattr(response, "error_code", 0) if isinstance(request, OffsetFetchRequest) else 0
     if code:
@@ -53,6 +59,43 @@ async def _do_heartbeat_or_join_again(self: GroupCoordinator) -> bool:
     except errors.KafkaError:
         self.reset_generation()
         return False
+
+
+def _reset_generation_but_remember(self: GroupCoordinator) -> None:
+    """T28: a static member that is not known any more asks first under the id that it had.
+
+    The original joins as if it were new, which takes the place from whoever has the same `group_instance_id` now; that
+    one does the same to it, and so on for ever. Asked under the old id, the broker tells whether the place is another's.
+    """
+    if self._group_instance_id is not None and self.member_id:
+        self.former_member_id = self.member_id
+    _reset_generation(self)
+
+
+async def _join_under_the_former_id(self: GroupCoordinator, request: JoinGroupRequest) -> Any:
+    former = getattr(self, "former_member_id", None)
+    if former and not request._member_id:
+        request._member_id = former
+    response = await _send_request(self, request)
+    if response.error_code == FENCED_INSTANCE_ID:
+        self.is_replaced = True
+    elif response.error_code in (errors.NoError.errno, errors.UnknownMemberIdError.errno):
+        self.former_member_id = None  # it is a member again, or nobody has its place
+    return response
+
+
+async def _join_as_a_watchful_follower(self: CoordinatorGroupRebalance) -> Any:
+    """T29: a static member watches the topic's partitions, whoever leads the group.
+
+    Only the leader does in the original. A leader that comes back under its `group_instance_id` is told that somebody
+    else leads (KIP-345), and from then on nobody would notice new partitions.
+    """
+    coordinator = self._coordinator
+    if coordinator._group_instance_id is not None:
+        await coordinator._client._maybe_wait_metadata()
+        coordinator._group_subscription = self._subscription.topics
+        coordinator._metadata_snapshot = coordinator._get_metadata_snapshot()
+    return await _join_as_follower(self)
 
 
 @contextlib.contextmanager
@@ -113,6 +156,8 @@ def install() -> None:
         raise RuntimeError("run Python without -O and PYTHONOPTIMIZE: aiokafka checks its state by assertions")
     GroupCoordinator._send_req = _send_request_minding_group_errors
     GroupCoordinator._do_heartbeat = _do_heartbeat_or_join_again
+    GroupCoordinator.reset_generation = _reset_generation_but_remember
+    CoordinatorGroupRebalance._on_join_follower = _join_as_a_watchful_follower
     SubscriptionState.fetch_context = _fetch_context
     PartitionRecords._consumer_record = _as_it_is
     PartitionRecords._unpack_records = _unpack_records

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer import metrics
-from consumer.failures import Stalled
+from consumer.failures import Replaced, Stalled
 from consumer.kafka import guards
 from consumer.kafka.client import connection_options, dead_tasks, start_client, stop_client
 from consumer.kafka.commits import Commits, CommittedBySink, Done
@@ -60,6 +60,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
         consumer = AIOKafkaConsumer(
             **connection_options(settings),
             group_id=settings.group_id,
+            group_instance_id=settings.group_instance_id,  # T28, T29: with one, it may be away for a while
             enable_auto_commit=False,
             auto_offset_reset="none",  # T2: no jump that nobody asked for
             isolation_level="read_committed",  # a request whose transaction was aborted was never made
@@ -163,11 +164,14 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is not
         """Look for a death that nothing else reports (T19).
 
         Raises:
+            Replaced: Another instance has the same `group_instance_id` (T28).
             Stalled: A rebalance failed, a background task of the client has ended, or the instance has been out of its group for longer
                 than an outage may last.
         """
         if self._broken is not None:
             raise Stalled("a rebalance was not survived") from self._broken
+        if getattr(self._consumer._coordinator, "is_replaced", False):
+            raise Replaced(f"another instance has joined the group as {self._settings.group_instance_id}")
         if dead := self.dead_tasks:
             raise Stalled(f"the Kafka consumer has lost its {', '.join(dead)}")
         now = time.monotonic()

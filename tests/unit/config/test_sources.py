@@ -86,7 +86,12 @@ BESIDE = {
         "oauth_client_secret": "hunter2",
     },
 }
-WHERE_UNSET = {"workers": "3", "sasl_mechanism": "PLAIN", "oauth_token_url": "https://localhost/token"}
+WHERE_UNSET = {
+    "workers": "3",
+    "group_instance_id": "batchsum-0",
+    "sasl_mechanism": "PLAIN",
+    "oauth_token_url": "https://localhost/token",
+}
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -7,9 +7,14 @@ import aiokafka
 import pytest
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, NotCoordinatorForGroupError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    UnknownMemberIdError,
+)
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
-from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, JoinGroupResponse_v5
 
 from consumer.kafka import client, guards
 
@@ -57,6 +62,51 @@ async def test_answers_to_other_requests_are_left_to_aiokafka() -> None:
     """T1: it minds their codes itself, and for some of them it has to see the answer."""
     answer = await GroupCoordinator._send_req(Coordinator(NOT_COORDINATOR), HeartbeatRequest("group", 1, "member"))
     assert answer.error_code == NOT_COORDINATOR
+
+
+class StaticMember:
+    """As much of a coordinator as joining needs, of a member with a lasting name that the group has known as `old`."""
+
+    _group_instance_id = "batchsum-0"
+
+    def __init__(self, *codes: int) -> None:
+        self.member_id = "old"
+        self.generation = 7
+        self._codes = list(codes)
+        self.asked_as: list[str] = []
+
+    def request_rejoin(self) -> None:
+        pass
+
+    async def answer(self, request: JoinGroupRequest) -> JoinGroupResponse_v5:
+        self.asked_as.append(request._member_id)
+        return JoinGroupResponse_v5(0, self._codes.pop(0), 7, "roundrobin", "leader", "new", [])
+
+    async def refused_and_joining(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What becomes of it when a heartbeat says that it is not known, until all answers are used up."""
+        monkeypatch.setattr(guards, "_send_request", StaticMember.answer)
+        guards._reset_generation_but_remember(self)
+        while self._codes:
+            join = JoinGroupRequest("group", 1, 1, self.member_id, self._group_instance_id, "consumer", [])
+            await GroupCoordinator._send_req(self, join)
+
+
+async def test_a_static_member_that_is_not_known_any_more_asks_under_its_old_id_whether_it_was_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T28: and keeps asking so, for whoever asks as a new one takes the place."""
+    member = StaticMember(guards.FENCED_INSTANCE_ID, guards.FENCED_INSTANCE_ID)
+    await member.refused_and_joining(monkeypatch)
+    assert member.asked_as == ["old", "old"]
+    assert member.is_replaced  # type: ignore[attr-defined] # the guard's own
+
+
+async def test_a_static_member_whose_place_nobody_has_joins_as_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T28."""
+    member = StaticMember(UnknownMemberIdError.errno, 0)
+    await member.refused_and_joining(monkeypatch)
+    assert member.asked_as == ["old", ""]
+    assert not hasattr(member, "is_replaced")
 
 
 async def test_a_poll_that_fails_has_ended() -> None:
