@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.options import EXIT_CODES, Assignments, BootstrapServers, ConfigFile, Json
-from consumer.cli.ranges import Since, Until, offsets
+from consumer.cli.ranges import Offsets, Partitions, Since, Until, offsets
 from consumer.commands.frame import complete, load, log_to_stderr
 
 if TYPE_CHECKING:
@@ -23,19 +23,6 @@ Reasons = Annotated[
 ]
 Batchids = Annotated[
     list[str] | None, typer.Option("--batchid", help="Only of this batch; repeat as needed.", show_default=False)
-]
-Partitions = Annotated[
-    list[int] | None,
-    typer.Option("--partition", min=0, help="Only of this partition; repeat as needed.", show_default=False),
-]
-Offsets = Annotated[
-    str | None,
-    typer.Option(
-        "--offsets",
-        metavar="FROM:TO",
-        help="From an offset to below another; one alone: that letter.",
-        show_default=False,
-    ),
 ]
 
 

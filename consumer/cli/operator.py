@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from consumer.cli.options import EXIT_CODES, Assignments, BootstrapServers, ConfigFile, Json
+from consumer.cli.ranges import Offsets, Partitions, Since, Until, offsets
 from consumer.commands.frame import complete, load, log_to_stderr
 
 commands = typer.Typer()
@@ -80,3 +81,58 @@ def bench(
         target=target,
     )
     complete(bench_command(loaded.settings, plan, as_json=as_json))
+
+
+@commands.command(epilog=EXIT_CODES)
+def audit(
+    *,
+    since: Since = None,
+    until: Until = None,
+    partitions: Partitions = None,
+    chosen: Offsets = None,
+    exactly_once: Annotated[
+        bool,
+        typer.Option(
+            "--exactly-once", help="Repeated outcomes are violations; so they are with delivery=exactly_once."
+        ),
+    ] = False,
+    all_due: Annotated[
+        bool, typer.Option("--all-due", help="Outcomes are due of all requests, not only below the group's offsets.")
+    ] = False,
+    at_once: Annotated[
+        int,
+        typer.Option(
+            min=1_000,
+            max=1_000_000_000,
+            help="Requests in memory at most, at 40 bytes each; what is more is looked at in rounds.",
+        ),
+    ] = 1_000_000,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Coordinates at most, of each kind.")] = 5,
+    as_json: Json = False,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    bootstrap_servers: BootstrapServers = None,
+) -> None:
+    """Prove that each request has its outcome, that every sum is right, and that nothing is doubled or out of order.
+
+    Reads requests, answers and dead letters, computes every sum again, joins no group and writes nothing. Partitions,
+    offsets and times are those of requests; by default all that there are when it begins. Ends with 1 if a promise
+    was not kept.
+    """
+    first, end = offsets(chosen)
+    loaded = load(config, assignments, bootstrap_servers=bootstrap_servers)
+    log_to_stderr(loaded)
+    from consumer.commands.audit.command import Plan
+    from consumer.commands.audit.command import audit as audit_command
+    from consumer.commands.audit.scope import Range
+
+    requests = Range(
+        partitions=frozenset(partitions or ()), first=first, end=end, since=since, until=until, all_due=all_due
+    )
+    plan = Plan(
+        chosen=requests,
+        delivery="exactly_once" if exactly_once else loaded.settings.delivery,
+        at_once=at_once,
+        listed_max=limit,
+    )
+    raise typer.Exit(complete(audit_command(loaded.settings, plan, as_json=as_json)))

@@ -40,3 +40,16 @@ Until = Annotated[
     Moment | None,
     typer.Option("--until", parser=moment, metavar="TIME", help="Before that time.", show_default=False),
 ]
+Partitions = Annotated[
+    list[int] | None,
+    typer.Option("--partition", min=0, help="Only of this partition; repeat as needed.", show_default=False),
+]
+Offsets = Annotated[
+    str | None,
+    typer.Option(
+        "--offsets",
+        metavar="FROM:TO",
+        help="From an offset to below another; one alone: that record.",
+        show_default=False,
+    ),
+]

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect, Stalled
@@ -38,6 +38,10 @@ class Span:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+
+# Told what retention has removed just before it was to be read.
+Overtaken = Callable[[Span], None]
 
 
 class History:
@@ -75,20 +79,23 @@ class History:
         last = await self._offsets_at(moment_ms, spans)
         return [span.within(end=offset) for span, offset in zip(spans, last, strict=True)]
 
-    async def read(self, spans: Iterable[Span]) -> AsyncIterator[list[Entry]]:
+    async def read(self, spans: Iterable[Span], overtaken: Overtaken | None = None) -> AsyncIterator[list[Entry]]:
         """The records of *spans*, those of each partition in order, in runs of at most `RUN_RECORDS_MAX`.
+
+        What retention removes meanwhile is passed over, and *overtaken* is told; if there is none, it is an error.
 
         Raises:
             CannotConnect: They cannot be read, or no longer.
             Stalled: There should be more, and nothing has come for `QUIET_TIMEOUT_S`.
         """
-        ends = {TopicPartition(span.topic, span.partition): span.end for span in spans if len(span)}
+        spans = [span for span in spans if len(span)]
+        ends = {TopicPartition(span.topic, span.partition): span.end for span in spans}
         self._consumer.assign([*ends])
-        for span in filter(len, spans):
+        for span in spans:
             self._consumer.seek(TopicPartition(span.topic, span.partition), span.start)
         progressed_at, positions = time.monotonic(), 0
         while ends:
-            for at, records in (await self._poll(ends)).items():
+            for at, records in (await self._poll(ends, overtaken)).items():
                 yield [
                     Entry(
                         at.topic,
@@ -113,14 +120,32 @@ class History:
                     f"{QUIET_TIMEOUT_S:g} s; a transaction may have been left open there"
                 )
 
-    async def _poll(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, list[Entry]]:
+    async def _poll(
+        self, places: Iterable[TopicPartition], overtaken: Overtaken | None
+    ) -> dict[TopicPartition, list[Entry]]:
         try:
             fetched: dict[TopicPartition, list[Entry]] = await self._consumer.getmany(
                 *places, timeout_ms=POLL_TIMEOUT_MS, max_records=RUN_RECORDS_MAX
             )
+        except OffsetOutOfRangeError as error:
+            if overtaken is None:
+                raise CannotConnect(f"retention has removed what was to be read: {describe(error)}") from error
+            await self._catch_up([*error.args[0]], overtaken)
+            return {}
         except KafkaError as error:
             raise CannotConnect(f"cannot read: {describe(error)}") from error
         return fetched
+
+    async def _catch_up(self, places: Sequence[TopicPartition], overtaken: Overtaken) -> None:
+        async with _answered("ask for the first offsets that are kept", self._timeout_s):
+            starts = await self._consumer.beginning_offsets(places)
+        for at, kept_from in starts.items():
+            position = await self._consumer.position(at)
+            if position < kept_from:
+                self._consumer.seek(at, kept_from)
+                overtaken(
+                    Span(topic=at.topic, partition=at.partition, start=position, end=kept_from, kept_from=kept_from)
+                )
 
     async def _offsets_at(self, moment_ms: int, spans: Sequence[Span]) -> list[int | None]:
         places = [TopicPartition(span.topic, span.partition) for span in spans]
@@ -150,8 +175,8 @@ class Standing:
 
 
 @asynccontextmanager
-async def history(settings: Settings) -> AsyncIterator[History]:
-    """Open a reader of what topics hold.
+async def history(settings: Settings, *, unfinished: bool = False) -> AsyncIterator[History]:
+    """Open a reader of what topics hold; with *unfinished*, of what transactions have not committed, too.
 
     Raises:
         CannotConnect: Brokers or credentials cannot be used.
@@ -163,7 +188,7 @@ async def history(settings: Settings) -> AsyncIterator[History]:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            isolation_level="read_committed",
+            isolation_level="read_uncommitted" if unfinished else "read_committed",
             fetch_max_bytes=settings.fetch_bytes_max,
             max_partition_fetch_bytes=settings.partition_fetch_bytes_max,
         )

@@ -1,6 +1,7 @@
 """What is wrong with the outcomes of one request, by what its page says."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from consumer.ledger.entry import COMPLETE, VERDICTS, Delivery
 from consumer.ledger.page import Page
@@ -11,11 +12,27 @@ REPLY = 1 << len(BITS)
 NO_REPLY = REPLY << 1
 
 
+# What has become of a request: `pending`, its outcome is not due yet; `unknown`, it may have been removed.
+State = Literal["complete", "failed", "pending", "unknown", "missing"]
+
+
+def state(page: Page, place: int) -> State:
+    """What has become of the request at *place*."""
+    if page.results[place]:
+        return "complete"
+    if page.letters[place]:
+        return "failed"
+    if not page.is_due(place):
+        return "pending"
+    return "missing" if _must_be_there(page, place) else "unknown"
+
+
 def wrongs(page: Page, place: int, delivery: Delivery) -> Iterator[str]:
     """What is wrong with the outcomes of the request at *place*."""
     found, allowed = page.found[place], page.allowed[place]
     if not page.asked[place]:
-        yield "an outcome of no request"
+        if page.first + place >= page.asked_from:
+            yield "an outcome of no request"
         return
     yield from _missing(page, place)
     if found & BITS[COMPLETE] and found != BITS[COMPLETE]:
@@ -37,9 +54,15 @@ def _missing(page: Page, place: int) -> Iterator[str]:
     if not page.is_due(place):
         return
     answers_kept, letters_kept = page.is_kept("answer", place), page.is_kept("dead letter", place)
-    if not page.has_outcome(place) and answers_kept and letters_kept:
+    if not page.has_outcome(place) and _must_be_there(page, place):
         yield "no outcome"
     if page.letters[place] and page.allowed[place] & REPLY and not page.replies[place] and answers_kept:
         yield "a failed batch is not answered"
     if page.replies[place] and not page.letters[place] and letters_kept:
         yield "failed without a dead letter"
+
+
+def _must_be_there(page: Page, place: int) -> bool:
+    """Whether retention cannot be why there is no outcome: a request that would be answered either way needs no letter."""
+    answered_either_way = page.allowed[place] & REPLY and not page.replies[place]
+    return page.is_kept("answer", place) and bool(answered_either_way or page.is_kept("dead letter", place))

@@ -10,11 +10,18 @@ from hashlib import blake2b
 
 from consumer import dead_letter
 from consumer.ledger.entry import COMPLETE, Delivery, Entry, Expectation, Violation
-from consumer.ledger.judgement import BITS, NO_REPLY, REPLY, wrongs
+from consumer.ledger.judgement import BITS, NO_REPLY, REPLY, State, state, wrongs
 from consumer.ledger.page import Kind, Page
 
 TIMES_MAX = 255
 NOTES_MAX = 10_000  # of what is noted beside the pages; the rest is only counted
+OFFSET_DIGITS_MAX = 19
+
+# What is noted of an outcome that names no request of the topic, by where the outcome itself stands.
+WITHOUT_SOURCE: dict[str, Kind] = {
+    "an answer without a source": "answer",
+    "a dead letter without a source": "dead letter",
+}
 
 
 def digest(*parts: object) -> int:
@@ -30,7 +37,7 @@ class Ledger:
         self._delivery = delivery
         self._within = within
         self._notes: list[Violation] = []
-        self._more_notes = Counter[str]()
+        self.more_notes = Counter[str]()
         self.pages: dict[int, Page] = {}
         self.requests = 0
         self.outcomes = 0
@@ -46,7 +53,9 @@ class Ledger:
         self.requests += 1
         page.asked[place] = digest(entry.key, entry.value, list(entry.headers), entry.timestamp)
         if expectation.sums is not None:
-            page.expected[place] = _answer_digest(entry.key, expectation.batchid, [*map(str, expectation.sums)])
+            page.expected[place] = _answer_digest(
+                entry.key, expectation.batchid, [str(each).encode() for each in expectation.sums]
+            )
         replied = {True: REPLY, False: NO_REPLY, None: 0}[expectation.replied]
         page.allowed[place] = sum(BITS[verdict] for verdict in expectation.verdicts) | replied
 
@@ -55,54 +64,39 @@ class Ledger:
         page = self._page(partition)
         return page.asked[page.reach(offset)] != 0
 
-    def answer(self, entry: Entry) -> None:
-        """A record of the result topic; those of one partition are to be entered in their order."""
+    def verdicts(self, partition: int, offset: int) -> set[str]:
+        """What has been entered so far of the outcomes of the request that stands there."""
+        page = self._page(partition)
+        found = page.found[page.reach(offset)]
+        return {verdict for verdict, bit in BITS.items() if found & bit} if found else set()
+
+    def answer(self, entry: Entry) -> tuple[int, int] | None:
+        """A record of the result topic; those of one partition are to be entered in their order.
+
+        Returns for which partition and offset it is; None if it does not say so.
+        """
         source = dict(entry.headers).get("source")
         if source is None or (at := self._coordinates(source)) is None:
             self._note("an answer without a source", entry.partition, entry.offset, f"{source!r}")
-            return
-        if not self._hear("answer", entry, *at):
-            return
-        partition, offset = at
-        page = self._page(partition)
-        place = page.reach(offset)
-        self._mind_order("answer", *at, again=_answers(page, place) > 0)
-        if (told := _told(entry)) is None:
-            self._note("an answer that cannot be read", partition, offset, f"at {entry.partition}/{entry.offset}")
-            return
-        verdict, told_digest = told
-        if verdict != COMPLETE:
-            page.found[place] |= BITS[verdict]
-            page.replies[place] = min(TIMES_MAX, page.replies[place] + 1)
-            return
-        self._count_outcome(page, place)
-        page.found[place] |= BITS[COMPLETE]
-        page.results[place] = min(TIMES_MAX, page.results[place] + 1)
-        if page.answered[place] not in {0, told_digest}:
-            self._note("two different answers", partition, offset)
-        page.answered[place] = told_digest
+            return None
+        if self._hear("answer", entry, *at):
+            self._take_answer(entry, *at)
+        return at
 
-    def dead_letter(self, entry: Entry) -> None:
-        """A record of the dead letter topic; those of one partition are to be entered in their order."""
+    def dead_letter(self, entry: Entry) -> tuple[int, int] | None:
+        """A record of the dead letter topic; those of one partition are to be entered in their order.
+
+        Returns for which partition and offset it is; None if it does not say so.
+        """
         own, reasons = dead_letter.split(entry.headers)
         source = b"/".join(reasons.get(name) or b"" for name in dead_letter.COORDINATES)
         verdict = (reasons.get(dead_letter.REASON) or b"").decode(errors="replace")
         if (at := self._coordinates(source)) is None or verdict not in BITS:
             self._note("a dead letter without a source", entry.partition, entry.offset, f"{source!r}")
-            return
-        if not self._hear("dead letter", entry, *at):
-            return
-        partition, offset = at
-        page = self._page(partition)
-        place = page.reach(offset)
-        self._mind_order("dead letter", *at, again=page.letters[place] > 0)
-        self._count_outcome(page, place)
-        page.found[place] |= BITS[verdict]
-        page.letters[place] = min(TIMES_MAX, page.letters[place] + 1)
-        kept = digest(entry.key, entry.value, list(own), entry.timestamp)
-        if page.buried[place] not in {0, kept}:
-            self._note("two different dead letters", partition, offset)
-        page.buried[place] = kept
+            return None
+        if self._hear("dead letter", entry, *at):
+            self._take_letter(verdict, digest(entry.key, entry.value, list(own), entry.timestamp), *at)
+        return at
 
     def committed(self, partition: int, offset: int) -> None:
         """The group has committed *offset*; to be called after all that was published before that has been entered.
@@ -137,16 +131,23 @@ class Ledger:
 
     def duplicates(self) -> int:
         """How many outcomes there are beyond one for each request."""
-        return sum(
-            max(0, _answers(page, place) - 1, page.letters[place] - 1)
-            for page in self.pages.values()
-            for place in page.requests()
-        )
+        return sum(times - 1 for _, _, times in self.repeated())
+
+    def repeated(self) -> Iterator[tuple[int, int, int]]:
+        """Partition and offset of every request with more than one outcome, and how often it is there."""
+        for partition, page in sorted(self.pages.items()):
+            for place in page.requests():
+                if (times := max(_answers(page, place), page.letters[place])) > 1:
+                    yield partition, page.first + place, times
+
+    def states(self) -> Counter[State]:
+        """How many requests are in each state."""
+        return Counter(state(page, place) for page in self.pages.values() for place in page.requests())
 
     def findings(self) -> Iterator[Violation]:
         """Everything that is wrong, now that all is entered, but for repetitions that at least once allows."""
         yield from self._notes
-        for kind, count in self._more_notes.items():
+        for kind, count in self.more_notes.items():
             yield Violation(kind, -1, -1, f"and {count} more of them")
         for partition, page in sorted(self.pages.items()):
             for place in range(len(page.asked)):
@@ -167,8 +168,9 @@ class Ledger:
     def _coordinates(self, source: bytes) -> tuple[int, int] | None:
         topic, _, at = source.decode(errors="replace").partition("/")
         partition, _, offset = at.partition("/")
-        known = topic == self._topic and partition.isdecimal() and offset.isdecimal()
-        return (int(partition), int(offset)) if known else None
+        if topic != self._topic or not _is_number(partition) or not _is_number(offset):
+            return None
+        return int(partition), int(offset)
 
     def _hear(self, kind: Kind, entry: Entry, partition: int, offset: int) -> bool:
         """Take note of an outcome for *partition* and *offset*, and return whether that is one to be judged."""
@@ -176,19 +178,46 @@ class Ledger:
             return False
         page = self._page(partition)
         page.heard_first.setdefault(kind, offset)
+        first = page.partitions.setdefault(kind, entry.partition)
+        highest = page.heard_highest.get((kind, entry.partition), -1)
+        page.heard_highest[kind, entry.partition] = max(highest, offset)
         if self._within is not None and offset not in self._within[partition]:
             return False
-        first = page.partitions.setdefault(kind, entry.partition)
-        if entry.partition != first:
+        if entry.partition not in {first, page.homes.get(kind, first)}:
             self._note(f"{kind} in another partition", partition, offset, f"{entry.partition} instead of {first}")
+        place = page.reach(offset)
+        heard_before = _answers(page, place) if kind == "answer" else page.letters[place]
+        if not heard_before and offset < highest:
+            self._note(f"{kind} out of order", partition, offset, f"after that to {highest}")
         return True
 
-    def _mind_order(self, kind: Kind, partition: int, offset: int, *, again: bool) -> None:
+    def _take_answer(self, entry: Entry, partition: int, offset: int) -> None:
         page = self._page(partition)
-        highest = page.heard_highest.get(kind, -1)
-        if not again and offset < highest:
-            self._note(f"{kind} out of order", partition, offset, f"after that to {highest}")
-        page.heard_highest[kind] = max(highest, offset)
+        place = page.reach(offset)
+        if (told := _told(entry)) is None:
+            self._note("an answer that cannot be read", partition, offset, f"at {entry.partition}/{entry.offset}")
+            return
+        verdict, told_digest = told
+        if verdict != COMPLETE:
+            page.found[place] |= BITS[verdict]
+            page.replies[place] = min(TIMES_MAX, page.replies[place] + 1)
+            return
+        self._count_outcome(page, place)
+        page.found[place] |= BITS[COMPLETE]
+        page.results[place] = min(TIMES_MAX, page.results[place] + 1)
+        if page.answered[place] not in {0, told_digest}:
+            self._note("two different answers", partition, offset, f"one of them at {entry.partition}/{entry.offset}")
+        page.answered[place] = told_digest
+
+    def _take_letter(self, verdict: str, kept: int, partition: int, offset: int) -> None:
+        page = self._page(partition)
+        place = page.reach(offset)
+        self._count_outcome(page, place)
+        page.found[place] |= BITS[verdict]
+        page.letters[place] = min(TIMES_MAX, page.letters[place] + 1)
+        if page.buried[place] not in {0, kept}:
+            self._note("two different dead letters", partition, offset)
+        page.buried[place] = kept
 
     def _count_outcome(self, page: Page, place: int) -> None:
         self.outcomes += not page.has_outcome(place)
@@ -197,24 +226,29 @@ class Ledger:
         if len(self._notes) < NOTES_MAX:
             self._notes.append(Violation(kind, partition, offset, detail))
         else:
-            self._more_notes[kind] += 1
+            self.more_notes[kind] += 1
 
 
 def _answers(page: Page, place: int) -> int:
     return page.results[place] + page.replies[place]
 
 
+def _is_number(text: str) -> bool:
+    return len(text) <= OFFSET_DIGITS_MAX and text.isascii() and text.isdecimal()
+
+
 def _told(entry: Entry) -> tuple[str, int] | None:
     """The verdict of an answer, and the digest of what it says; None if it is no answer at all."""
     try:
-        answer = json.loads(entry.value or b"", parse_int=str)
+        answer = json.loads(entry.value or b"", parse_int=str.encode)  # bytes: "3" is not 3
         verdict = COMPLETE if answer["status"] == COMPLETE else answer["error"]["code"]
-        if verdict not in BITS:
+        if verdict not in BITS or not isinstance(answer["batchid"], str):
             return None
         return verdict, _answer_digest(entry.key, answer["batchid"], answer["response"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _answer_digest(key: bytes | None, batchid: str | None, sums: Sequence[str] | None) -> int:
+def _answer_digest(key: bytes | None, batchid: str | None, sums: Sequence[bytes]) -> int:
+    """Of what an answer says; *sums* as the digits of each."""
     return digest((batchid or "").encode() if key is None else key, batchid, sums)

@@ -9,6 +9,7 @@ ROOM_MIN = 1024
 BYTES_PER_RECORD = 40  # of the columns below, with some to spare
 
 Kind = Literal["answer", "dead letter"]
+KINDS: tuple[Kind, ...] = ("answer", "dead letter")
 Numbers: TypeAlias = "array[int]"
 
 
@@ -25,7 +26,8 @@ class Page:
     """By place: what was asked (0: nothing), what is expected, what was found, and how often.
 
     The page begins at the offset `first`. Outcomes are due below `due`, or everywhere if that is None: what is behind
-    may be in flight. Below `kept_from` of their kind, outcomes may have been there and be gone by retention.
+    may be in flight. Below `kept_from` of their kind, outcomes may have been there and be gone by retention, and below
+    `asked_from` requests.
     """
 
     first: int = 0
@@ -38,11 +40,14 @@ class Page:
     results: bytearray = field(default_factory=bytearray)
     replies: bytearray = field(default_factory=bytearray)
     letters: bytearray = field(default_factory=bytearray)
-    # In which partition the outcomes of a kind stand, and the first and the highest offset that one of them is for.
+    # In which partition the outcomes of a kind stand, and in which they stand since it has more; for which offset the
+    # first of them is, and for which the highest in each partition that they stand in.
     partitions: dict[Kind, int] = field(default_factory=dict)
+    homes: dict[Kind, int] = field(default_factory=dict)
     heard_first: dict[Kind, int] = field(default_factory=dict)
-    heard_highest: dict[Kind, int] = field(default_factory=dict)
+    heard_highest: dict[tuple[Kind, int], int] = field(default_factory=dict)
     kept_from: dict[Kind, int] = field(default_factory=dict)
+    asked_from: int = 0
     due: int | None = None
     end: int = 0
     done: int = 0

@@ -14,7 +14,7 @@ GOOD = Expectation(batchid="good", sums=[3, 10**30])
 BAD = Expectation(batchid="bad", verdicts=["invalid_request"])
 MUTE = Expectation(verdicts=["invalid_json"], replied=False)
 
-History = Callable[[Ledger], None]
+History = Callable[[Ledger], object]
 
 
 def asked(offset: int, expectation: Expectation = GOOD, *, partition: int = 0) -> History:
