@@ -4,7 +4,7 @@ One page per request partition: forty bytes a record, whatever the record's size
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 
@@ -23,6 +23,9 @@ WITHOUT_SOURCE: dict[str, Kind] = {
     "a dead letter without a source": "dead letter",
 }
 
+# An integer becomes its digits, as bytes: there may be more than Python likes to convert, and "3" is not 3.
+_decode = json.JSONDecoder(parse_int=str.encode).decode
+
 
 def digest(*parts: object) -> int:
     """A number for *parts*, never 0; 64 bits, so that two differing ones are all but never taken for the same."""
@@ -38,7 +41,7 @@ class Ledger:
         self._within = within
         self._notes: list[Violation] = []
         self.more_notes = Counter[str]()
-        self.pages: dict[int, Page] = {}
+        self.pages: defaultdict[int, Page] = defaultdict(Page)
         self.requests = 0
         self.outcomes = 0
         for partition, offsets in (within or {}).items():
@@ -47,7 +50,7 @@ class Ledger:
 
     def request(self, entry: Entry, expectation: Expectation) -> None:
         """A request that stands in its topic, and what is to become of it."""
-        page = self._page(entry.partition)
+        page = self.pages[entry.partition]
         place = page.reach(entry.offset)
         page.end = max(page.end, entry.offset + 1)
         self.requests += 1
@@ -61,12 +64,12 @@ class Ledger:
 
     def knows(self, partition: int, offset: int) -> bool:
         """Whether the request that stands there has been entered."""
-        page = self._page(partition)
+        page = self.pages[partition]
         return page.asked[page.reach(offset)] != 0
 
     def verdicts(self, partition: int, offset: int) -> set[str]:
         """What has been entered so far of the outcomes of the request that stands there."""
-        page = self._page(partition)
+        page = self.pages[partition]
         found = page.found[page.reach(offset)]
         return {verdict for verdict, bit in BITS.items() if found & bit} if found else set()
 
@@ -104,7 +107,7 @@ class Ledger:
         A transaction's markers reach its partitions one by one, so exactly once, an offset can be seen a moment before
         the outcomes that it is bound to: those have to be there in the end.
         """
-        page = self._page(partition)
+        page = self.pages[partition]
         page.reach(offset)
         for passed in range(max(page.first, page.committed), offset if self._delivery == "at_least_once" else 0):
             place = passed - page.first
@@ -127,7 +130,7 @@ class Ledger:
 
     def done_before(self, ends: Mapping[int, int]) -> bool:
         """Whether every request below these offsets, for each partition one, has its outcome."""
-        return all(self._page(partition).done_before(end) for partition, end in ends.items())
+        return all(self.pages[partition].done_before(end) for partition, end in ends.items())
 
     def duplicates(self) -> int:
         """How many outcomes there are beyond one for each request."""
@@ -162,9 +165,6 @@ class Ledger:
             violations.append(Violation("too many duplicates", -1, -1, f"{count}, at most {duplicates_max}"))
         return violations
 
-    def _page(self, partition: int) -> Page:
-        return self.pages.setdefault(partition, Page())
-
     def _coordinates(self, source: bytes) -> tuple[int, int] | None:
         topic, _, at = source.decode(errors="replace").partition("/")
         partition, _, offset = at.partition("/")
@@ -176,7 +176,7 @@ class Ledger:
         """Take note of an outcome for *partition* and *offset*, and return whether that is one to be judged."""
         if self._within is not None and partition not in self._within:
             return False
-        page = self._page(partition)
+        page = self.pages[partition]
         page.heard_first.setdefault(kind, offset)
         first = page.partitions.setdefault(kind, entry.partition)
         highest = page.heard_highest.get((kind, entry.partition), -1)
@@ -192,7 +192,7 @@ class Ledger:
         return True
 
     def _take_answer(self, entry: Entry, partition: int, offset: int) -> None:
-        page = self._page(partition)
+        page = self.pages[partition]
         place = page.reach(offset)
         if (told := _told(entry)) is None:
             self._note("an answer that cannot be read", partition, offset, f"at {entry.partition}/{entry.offset}")
@@ -210,7 +210,7 @@ class Ledger:
         page.answered[place] = told_digest
 
     def _take_letter(self, verdict: str, kept: int, partition: int, offset: int) -> None:
-        page = self._page(partition)
+        page = self.pages[partition]
         place = page.reach(offset)
         self._count_outcome(page, place)
         page.found[place] |= BITS[verdict]
@@ -240,7 +240,7 @@ def _is_number(text: str) -> bool:
 def _told(entry: Entry) -> tuple[str, int] | None:
     """The verdict of an answer, and the digest of what it says; None if it is no answer at all."""
     try:
-        answer = json.loads(entry.value or b"", parse_int=str.encode)  # bytes: "3" is not 3
+        answer = _decode((entry.value or b"").decode())
         verdict = COMPLETE if answer["status"] == COMPLETE else answer["error"]["code"]
         if verdict not in BITS or not isinstance(answer["batchid"], str):
             return None

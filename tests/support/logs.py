@@ -1,7 +1,7 @@
 """Topics that no broker has: what was written to them by hand, for whoever reads histories."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 
 from consumer.kafka.history import History, Overtaken, Span
 from consumer.ledger.entry import Entry
@@ -49,5 +49,5 @@ class HandmadeTopics(History):
                 yield run
 
     def _runs(self, span: Span) -> Iterable[list[Entry]]:
-        log: Sequence[Entry] = self.logs[span.topic, span.partition]
+        log = self.logs[span.topic, span.partition]
         return (log[first : min(first + 10, span.end)] for first in range(span.start, span.end, 10))

@@ -17,6 +17,8 @@ from domain.batch import Code, Limits, Outcome, Result
 # What may become of any batch, whatever it is: that is between it and the worker, the machine and the load of the day.
 KILLERS = (Code.WORKER_CRASHED, Code.TIMED_OUT, Code.OUT_OF_MEMORY)
 
+_decode = json.JSONDecoder(parse_int=str).decode  # digits: there may be more than Python likes to convert
+
 
 def make_pool(settings: Settings) -> Pool:
     """A pool that does the service's work, but refuses no answer for its size, and gives up for no number of bad batches."""
@@ -51,7 +53,7 @@ def expectation(outcome: Outcome, *, reply_to_failed: bool) -> Expectation:
     """
     replied = (True if reply_to_failed else None) if outcome.batchid is not None else False
     if isinstance(outcome, Result):
-        sums = json.loads(outcome.answer, parse_int=str)["response"]  # digits: there may be too many for an integer
+        sums = _decode(outcome.answer.decode())["response"]
         verdicts = (COMPLETE, Code.RESULT_TOO_LARGE, *KILLERS)
         return Expectation(batchid=outcome.batchid, sums=sums, verdicts=verdicts, replied=replied)
     if outcome.code in KILLERS:

@@ -312,7 +312,7 @@ async def test_retention_may_overtake_an_audit(at_once: int) -> None:
 
 async def test_a_result_topic_with_more_partitions_has_later_answers_elsewhere() -> None:
     topics = history(50)
-    moved = [each for each in topics.logs[ANSWERS, 2] if int(dict(each.headers)["source"].split(b"/")[2]) < 20]
+    moved = topics.logs[ANSWERS, 2][:20]
     rest = topics.logs[ANSWERS, 2][len(moved) :]
     topics.logs[ANSWERS, 2] = []
     for each in moved:
@@ -398,11 +398,12 @@ def peak_bytes(records: int, *, at_once: int) -> int:
     return peak
 
 
+@pytest.mark.timeout(300)  # a hundred thousand batches, on machines that have other work too
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process has ever had")
 def test_memory_is_bounded_by_what_is_looked_at_at_once_and_not_by_the_number_of_records() -> None:
-    few = peak_bytes(30_000, at_once=10_000)
-    many = peak_bytes(150_000, at_once=10_000)
-    unbounded = peak_bytes(150_000, at_once=150_000)
-    ledger_bytes = 40 * 120_000
+    few = peak_bytes(15_000, at_once=5_000)
+    many = peak_bytes(105_000, at_once=5_000)
+    unbounded = peak_bytes(105_000, at_once=105_000)
+    ledger_bytes = 40 * 100_000
     assert many - few < ledger_bytes / 2
     assert unbounded - few > ledger_bytes * 3 / 4
