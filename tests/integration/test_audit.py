@@ -71,8 +71,9 @@ def write(broker: Broker, topic: str, records: Sequence[Copied], *, partition: i
 
 async def remove_before(broker: Broker, topic: str, offset: int) -> None:
     """What retention would do to partition 0."""
-    (removed,) = administrator(broker.bootstrap_servers).delete_records([TopicPartition(topic, 0, offset)]).values()
-    await asyncio.wrap_future(removed)
+    admin = administrator(broker.bootstrap_servers)
+    (removed,) = admin.delete_records([TopicPartition(topic, 0, offset)]).values()
+    await asyncio.to_thread(removed.result, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])

@@ -12,7 +12,13 @@ from consumer.ledger.ledger import WITHOUT_SOURCE
 from consumer.ledger.page import Kind
 
 # What to do next, by what a violation's kind has in it; the first that fits.
+ORDER = "out of order: if partitions were added to an outcome topic, begin behind that (--since, --offsets)"
+TWICE = (
+    "more than one outcome: were all instances on exactly_once all the time? If not, begin behind the change (--since)"
+)
 HINTS = {
+    "out of order": ORDER,
+    "in another partition": ORDER,
     "no outcome": (
         "no outcome: lost, or deleted from the outcome topics. Was it done by this group at all? "
         "Write such a request again, as it stands at those coordinates, and it gets its outcome"
@@ -20,16 +26,15 @@ HINTS = {
     "without a source": "without a source: something else writes to the outcome topics; find out who may (ACLs)",
     "of no request": "of no request: something else writes there, or the request topic was made anew under its old name",
     "wrong verdict": "wrong verdict: was another version of the service at work, with another contract?",
-    "answer": (
-        "wrong, differing or missing answers: `batchsum results --json` has each with its source; was another version at work, "
-        "or reply_to_failed off (then --set reply_to_failed=false)?"
-    ),
-    "more than one outcome": (
-        "more than one: were all instances on exactly_once all the time? If not, begin behind the change (--since, --offsets)"
-    ),
+    "more than one outcome": TWICE,
+    "two kinds of outcome": TWICE,
     "dead letter": (
         "dead letters that differ or are missing: `batchsum dead-letters show` has each with its request; "
         "a topic that stamps its records itself (LogAppendTime) changes them, too"
+    ),
+    "answer": (
+        "wrong, differing or missing answers: `batchsum results --json` has each with its source; was another version at "
+        "work, or reply_to_failed off (then --set reply_to_failed=false)?"
     ),
 }
 
@@ -121,12 +126,11 @@ def remarks(scope: Scope, findings: Findings) -> Iterator[str]:
         yield f"passed over, because retention has removed their requests: {_counted(findings.outdated)}"
     if findings.states["unknown"]:
         yield "where outcomes may have been removed, nothing can be proved: audit more often than retention removes"
-    hints = {next(hint for part, hint in HINTS.items() if part in kind) for kind in findings.violations if _known(kind)}
-    yield from (hint for hint in HINTS.values() if hint in hints)
+    yield from dict.fromkeys(_hint(kind) for kind in findings.violations)
 
 
-def _known(kind: str) -> bool:
-    return any(part in kind for part in HINTS)
+def _hint(kind: str) -> str:
+    return next(hint for part, hint in HINTS.items() if part in kind)
 
 
 def _counted(counts: "Counter[str] | Counter[Kind]") -> str:
