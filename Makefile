@@ -21,6 +21,9 @@ chaos: $(VENV)/dev ## faults from a seed, for some minutes and each way to deliv
 chaos-each: $(VENV)/dev ## each fault by itself, and three short runs of random ones, in about ten minutes
 	@$(BIN)/pytest tests/chaos
 
+chaos-quick: $(VENV)/dev ## each fault by itself, but for those that take their time
+	@$(BIN)/pytest tests/chaos -m "not slow" --durations=5
+
 fuzz: $(VENV)/dev ## properties of the decoder, the settings and the command line, with ever new examples: make fuzz MINUTES=5
 	@FUZZ_MINUTES=$(or $(MINUTES),5) $(BIN)/pytest tests/fuzz
 
@@ -83,4 +86,4 @@ audit: $(VENV)/dev ## look the image's dependencies up among known vulnerabiliti
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
-.PHONY: help demo test chaos chaos-each fuzz lint documents bench bench-quick format lock sbom audit clean
+.PHONY: help demo test chaos chaos-each chaos-quick fuzz lint documents bench bench-quick format lock sbom audit clean

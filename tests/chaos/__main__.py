@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -29,18 +30,22 @@ def main() -> int:
     chosen = arguments.parse_args()
     say(f"seed {chosen.seed}")
     logs = Path(tempfile.mkdtemp(prefix=f"batchsum-chaos-{chosen.seed}-"))
-    reports = asyncio.run(run(chosen.seed, chosen.minutes, chosen.delivery or get_args(Delivery), logs))
+    try:
+        reports = asyncio.run(run(chosen.seed, chosen.minutes, chosen.delivery or get_args(Delivery), logs))
+    except BaseException:
+        say(f"not done; the logs are in {logs}")
+        raise
     for report in reports:
         say(str(report).partition("\n")[0] if not report.violations else str(report))
     if any(report.violations for report in reports):
-        say(f"the logs are in {logs}; repeat it by --seed {chosen.seed}")
+        say(f"the logs are in {logs}; repeat it: make chaos SEED={chosen.seed} MINUTES={chosen.minutes:g}")
         return 1
     shutil.rmtree(logs)
     return 0
 
 
 async def run(seed: int, minutes: float, deliveries: Sequence[Delivery], logs: Path) -> list[Report]:
-    """One run for each of *deliveries*, on a cluster of its own."""
+    """One run for each of *deliveries*, on a cluster of its own; what the brokers have logged is kept beside the rest."""
     reports = []
     for delivery in deliveries:
         directory = logs / delivery
@@ -51,6 +56,9 @@ async def run(seed: int, minutes: float, deliveries: Sequence[Delivery], logs: P
             async with scene(kafka, directory, delivery=delivery) as stage:
                 reports.append(await Conductor(stage, seed, say).conduct(minutes * 60))
         finally:
+            for node in kafka.nodes:
+                with suppress(FileNotFoundError):
+                    shutil.copy(node.log_file, directory / f"broker-{node.number}.log")
             await asyncio.to_thread(kafka.close)
     return reports
 

@@ -32,6 +32,7 @@ async def test_09_a_broker_that_restarts_costs_nothing(stage: Scene) -> None:
     assert stage.judge(duplicates_max=UNCOMMITTED_MAX) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "delivery"), [(Node.stop, "at_least_once"), (Node.kill, "exactly_once")], ids=["stopped", "killed"]
 )
@@ -77,6 +78,7 @@ async def test_10_brokers_away_for_longer_than_an_outage_may_last_end_the_instan
     await proxy.heal()
 
 
+@pytest.mark.slow
 @both_deliveries
 async def test_12_a_coordinator_that_moves_leads_back_to_the_committed_offset(wide_stage: Scene) -> None:
     """No replay from the start, no jump to the end."""

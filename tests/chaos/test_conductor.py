@@ -26,6 +26,7 @@ async def stage(cluster: ChaosKafka, delivery: Delivery, tmp_path: Path) -> Asyn
         yield playing
 
 
+@pytest.mark.slow
 @pytest.mark.real_broker("it judges guarantees")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
