@@ -1,6 +1,7 @@
 """Every property that hypothesis knows, again and again with other examples, for `FUZZ_MINUTES` in all: `make fuzz MINUTES=5`.
 
-What is found becomes an `@example` beside its property, so that it is tried first ever after.
+What is found goes into `tests/support/corpus.py`, or becomes an `@example` beside its property, with the reason, so that
+it is tried first ever after.
 """
 
 import importlib

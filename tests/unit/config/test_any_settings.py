@@ -68,7 +68,7 @@ def loaded(content: bytes | None, variables: Mapping[str, str], flags: Mapping[s
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(files, environments, overrides)
-@example(None, {}, {"a\nname": "1"})
+@example(None, {}, {"a\nname": "1"}).via("a name that nobody knows was told with its line end, as two lines")
 def test_there_are_settings_or_a_line_for_each_mistake(
     content: bytes | None, variables: Mapping[str, str], flags: Mapping[str, str]
 ) -> None:

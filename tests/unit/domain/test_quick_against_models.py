@@ -18,6 +18,7 @@ pytest.importorskip("simdjson", reason="the extra `fast` is not installed")
 from domain.direct import direct_sums
 from domain.quick import quick_sums
 from domain.summation import _by_models
+from tests.support.corpus import CORPUS
 
 DOCUMENTS = int(os.environ.get("FUZZ_DOCUMENTS", "50_000"))
 SEED = os.environ.get("FUZZ_SEED", "0")
@@ -52,6 +53,13 @@ def by_models(value: bytes) -> object:
         return _by_models(value)
     except ValidationError:
         return "rejected"
+
+
+@WAYS
+@pytest.mark.parametrize("value", CORPUS.values(), ids=CORPUS)
+def test_they_find_the_same_in_what_has_led_readers_astray(way: Way, value: bytes) -> None:
+    answer = way(value)
+    assert answer is None or answer == by_models(value)
 
 
 lists = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**6), 10**6), max_size=40)
