@@ -48,6 +48,7 @@ REBALANCES = _counter("rebalances", "times that partitions were taken away, to b
 DRAINED_CHUNKS = _counter("drained_chunks", "chunks in flight that were finished when their lane was drained")
 DROPPED_CHUNKS = _counter("dropped_chunks", "chunks in flight that were not, and will be done again")
 COMMITS_REFUSED = _counter("commits_refused", "commits that the group refused")
+OFFSETS_LOST = _counter("offsets_lost", "times that the next offset was not in the log")
 PRODUCERS_REPLACED = _counter("producers_replaced", "producers given up after a failure", "topic")
 LOOP_STALLS = _counter("loop_stalls", "times that the event loop stood still for half a second or more")
 HTTP_REQUESTS = _counter("http_requests", "requests to the HTTP port", "route", "status")

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
+from consumer import metrics
 from consumer.chunk import Chunk
 from consumer.failures import OffsetsLost, Stalled
 from consumer.kafka.commits import Done
@@ -166,6 +167,7 @@ class Partition:
     async def _go_on_after_loss(self) -> None:
         """The next offset is not in the log: retention was faster than we, or the topic was made anew."""
         lost, earliest = self._next_offset, await self._earliest()
+        metrics.OFFSETS_LOST.inc()
         self._log.error("offset lost", offset=lost, earliest=earliest, policy=self._limits.lost_offsets)
         if self._limits.lost_offsets == "stop":
             raise OffsetsLost(

@@ -11,6 +11,7 @@ from consumer.failures import OffsetsLost, Stalled
 from consumer.kafka import partition as module
 from consumer.kafka.commits import Commits
 from consumer.kafka.partition import FetchLimits, Partition
+from consumer.metrics import REGISTRY
 from consumer.wire.compression import EXPANDED_BYTES_MAX
 from consumer.wire.log import LogBatch
 from consumer.wire.records import decode
@@ -190,8 +191,10 @@ async def test_a_lost_offset_leads_to_the_earliest_record_that_is_left() -> None
     road = Road(FakeConsumer(OffsetOutOfRangeError({PLACE: 7}), batch(50)))
     road.consumer.committed_offset, road.consumer.earliest_offset = 7, 50
     await road.partition.open()
+    before = REGISTRY.get_sample_value("batchsum_offsets_lost_total") or 0
     assert await road.fetch() == [[50]]
     assert await road.committed() == [50]
+    assert REGISTRY.get_sample_value("batchsum_offsets_lost_total") == before + 1
 
 
 async def test_a_lost_offset_stops_the_instance_where_the_settings_say_so() -> None:
