@@ -23,14 +23,15 @@ class Proxy:
     """Passes bytes on to *target* from an address that it keeps, and does as it is told.
 
     `latency_s` delays every piece, without holding back the next one; `bytes_per_s` is what one connection gets in each
-    direction (0: no limit). Both may be changed while connections are open. `usual_latency_s` is that of a healthy day.
+    direction, and `upward_bytes_per_s` what it gets towards the target alone (0: no limit). All of them may be changed
+    while connections are open. `usual_latency_s` is that of a healthy day.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.address = f"{HOST}:{free_port()}"
         self.usual_latency_s = self.latency_s = 0.0
-        self.bytes_per_s = 0
+        self.bytes_per_s = self.upward_bytes_per_s = 0
         self.connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -74,7 +75,7 @@ class Proxy:
 
     async def heal(self) -> None:
         """Disturb nothing any more; what was swallowed does not come back."""
-        self.latency_s, self.bytes_per_s = self.usual_latency_s, 0
+        self.latency_s, self.bytes_per_s, self.upward_bytes_per_s = self.usual_latency_s, 0, 0
         await self.accept()
 
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,10 +97,10 @@ class Proxy:
         self.connections.add(connection)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for near, far in ((reader, back_writer), (back_reader, writer)):
+                for near, far, upward in ((reader, back_writer, True), (back_reader, writer, False)):
                     pieces: Pieces = asyncio.Queue(PIECES_MAX)
                     tasks.create_task(self._take(near, pieces))
-                    tasks.create_task(self._give(connection, pieces, far))
+                    tasks.create_task(self._give(connection, pieces, far, upward=upward))
         except* OSError:
             connection.reset()
         finally:
@@ -112,7 +113,7 @@ class Proxy:
             await pieces.put((now() + self.latency_s, piece))
         await pieces.put((now(), b""))
 
-    async def _give(self, connection: "Connection", pieces: Pieces, far: asyncio.StreamWriter) -> None:
+    async def _give(self, connection: "Connection", pieces: Pieces, far: asyncio.StreamWriter, *, upward: bool) -> None:
         now = asyncio.get_running_loop().time
         while True:
             due_at, piece = await pieces.get()
@@ -121,13 +122,13 @@ class Proxy:
             if not piece:
                 break
             if not connection.swallows:
-                await self._write(far, piece)
+                await self._write(far, piece, upward=upward)
         if not connection.swallows:
             connection.close()
 
-    async def _write(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
-        while piece and self.bytes_per_s:
-            slice_bytes = max(1, int(self.bytes_per_s * SLICE_S))
+    async def _write(self, writer: asyncio.StreamWriter, piece: bytes, *, upward: bool) -> None:
+        while piece and (bytes_per_s := (upward and self.upward_bytes_per_s) or self.bytes_per_s):
+            slice_bytes = max(1, int(bytes_per_s * SLICE_S))
             writer.write(piece[:slice_bytes])
             piece = piece[slice_bytes:]
             await asyncio.sleep(SLICE_S)

@@ -102,6 +102,14 @@ async def test_bandwidth_bounds_what_passes(proxy: Proxy) -> None:
         assert time.monotonic() - started >= 0.4
 
 
+async def test_the_way_up_can_be_narrow_alone(proxy: Proxy) -> None:
+    async with connected(proxy) as client:
+        proxy.upward_bytes_per_s = 1000
+        started = time.monotonic()
+        await client.ask(bytes(500))
+        assert time.monotonic() - started >= 0.4
+
+
 async def test_it_refuses_until_it_is_healed(proxy: Proxy) -> None:
     await proxy.refuse()
     with pytest.raises(ConnectionError):
