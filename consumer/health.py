@@ -38,7 +38,7 @@ class Health:
             "group": None if self._source.in_group else "not in the group",
             "lanes": self._shut_lanes(),
             "pool": self._pool.trouble,
-            "outage": "; ".join(self._delivery.troubles()) or None,
+            "outage": "; ".join(self._delivery.troubles(self._lanes.open_partitions)) or None,
             "draining": "told to stop" if self.draining else None,
         }
 

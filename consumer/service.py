@@ -152,7 +152,7 @@ class Service:
 
     def _check(self) -> None:
         self.source.check()
-        if self.pool.quarantine.busy or any(self._delivery.troubles()):
+        if self.pool.quarantine.busy or any(self._delivery.troubles(self._lanes.open_partitions)):
             return  # these have limits of their own
         for partition in self.source.partitions:
             if partition.stuck_s > self._settings.progress_timeout_ms / 1000:

@@ -1,7 +1,7 @@
 """The two ways to deliver what the lanes have made of their chunks, behind one seam."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from aiokafka import TopicPartition
@@ -29,8 +29,8 @@ class Delivery(Protocol):
     def sink(self, partition: int) -> LaneSink:
         """The sink of the lane of *partition*."""
 
-    def troubles(self) -> Iterator[str]:
-        """What cannot be delivered at the moment, in words; an outage has a limit of its own."""
+    def troubles(self, partitions: Collection[int]) -> Iterator[str]:
+        """What cannot be delivered of *partitions* at the moment, in words; an outage has a limit of its own."""
 
 
 class AtLeastOnce:
@@ -65,7 +65,7 @@ class AtLeastOnce:
         """The one that all lanes share."""
         return self._sink
 
-    def troubles(self) -> Iterator[str]:
+    def troubles(self, partitions: Collection[int]) -> Iterator[str]:  # noqa: ARG002
         """Which of the two topics cannot be written."""
         if self._results.failing_since is not None:
             yield "results cannot be published"
@@ -96,8 +96,8 @@ class ExactlyOnce:
         )
         return self._sinks[partition]
 
-    def troubles(self) -> Iterator[str]:
-        """The partitions whose transactions fail."""
-        for partition, sink in self._sinks.items():
-            if sink.is_open and sink.failing_since is not None:
+    def troubles(self, partitions: Collection[int]) -> Iterator[str]:
+        """Those of *partitions* whose transactions fail, from the first failure to the next success."""
+        for partition in self._sinks.keys() & partitions:
+            if self._sinks[partition].failing_since is not None:
                 yield f"partition {partition} has no transactions"

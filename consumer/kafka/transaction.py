@@ -54,7 +54,6 @@ class TransactionalSink:
         self._make = partial(make_producer, settings, transactional_id)
         self._turns = Turns(asyncio.Lock)
         self._producer: AIOKafkaProducer | None = None
-        self.is_open = False
         self.failing_since: float | None = None
 
     async def open(self) -> None:
@@ -64,7 +63,6 @@ class TransactionalSink:
             StartOver: There is no producer to be had for now.
             Stalled: There has been none for as long as an outage may last.
         """
-        self.is_open = True
         try:
             self._producer = await start_client(self._make, timeout_ms=self._settings.publish_timeout_ms)
         except CannotConnect as error:
@@ -72,7 +70,6 @@ class TransactionalSink:
 
     async def close(self) -> None:
         """Abort what has been begun, and close the producer."""
-        self.is_open = False
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await abort(producer)
