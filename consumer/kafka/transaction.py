@@ -72,8 +72,10 @@ class TransactionalSink:
         """Abort what has been begun, and close the producer."""
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            await abort(producer)
-            await stop_client(producer, timeout_s=STOP_TIMEOUT_S)
+            try:
+                await abort(producer)
+            finally:  # a drain whose budget is spent cancels a lane wherever it stands, also here
+                await stop_client(producer, timeout_s=STOP_TIMEOUT_S)
 
     async def publish(self, run: Sequence[Finished]) -> None:
         """Publish the outcomes and commit the offset, all or nothing.

@@ -1,4 +1,9 @@
-"""What the ways to deliver tell of their troubles."""
+"""What the ways to deliver tell of their troubles, and that they leave nothing behind."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
 
 from config.settings import Settings
 from consumer.kafka.delivery import ExactlyOnce
@@ -21,3 +26,41 @@ async def test_a_partition_without_transactions_is_in_trouble_until_one_succeeds
     assert [*delivery.troubles({1})] == []
     sink.failing_since = None
     assert [*delivery.troubles({0, 1})] == []
+
+
+class FakeProducer:
+    """In a transaction that cannot be aborted, because no broker answers."""
+
+    def __init__(self) -> None:
+        self._txn_manager = self
+        self.aborting = asyncio.Event()
+        self.stopped = False
+
+    async def start(self) -> None:
+        """At once."""
+
+    def is_in_transaction(self) -> bool:
+        return True
+
+    async def abort_transaction(self) -> None:
+        self.aborting.set()
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+async def test_a_producer_is_stopped_even_if_its_lane_is_cancelled_while_it_aborts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or its connections and its sender would stay, and nobody would know of them."""
+    producer = FakeProducer()
+    sink = TransactionalSink(Settings(), TopicPartition("requests", 0), reject=reject, service="batchsum")
+    monkeypatch.setattr(sink, "_make", lambda: producer)
+    await sink.open()
+    closing = asyncio.create_task(sink.close())
+    await producer.aborting.wait()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert producer.stopped
