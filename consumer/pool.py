@@ -17,7 +17,7 @@ from consumer.wire.answers import Form, answer
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost, preload
-from domain.batch import Code, Outcome, Rejection
+from domain.batch import Code, Outcomes, Rejection
 
 T = TypeVar("T")
 
@@ -63,15 +63,14 @@ class Pool:
         call = partial(answer, chunk, work.process, work.batch_limits, self._form)
         return await self._do(call, partial(self.quarantine.process, chunk), chunk.place, chunk.times)
 
-    async def process_alone(self, value: bytes) -> Outcome:
-        """The outcome of one batch that came from no partition.
+    async def outcomes(self, values: Sequence[bytes | None], place: Place = NOWHERE) -> Outcomes:
+        """One outcome per value, in order: of batches that are for no topic.
 
         Raises:
             WorkersFailing: As for `process`.
         """
-        call = partial(self._work.process, [value], self._work.batch_limits)
-        (outcome,) = await self._do(call, partial(self.quarantine.process_alone, value), NOWHERE, Times())
-        return outcome
+        call = partial(self._work.process, values, self._work.batch_limits)
+        return await self._do(call, partial(self.quarantine.outcomes, values, place), place, Times())
 
     async def _do(self, call: Callable[[], T], alone: Callable[[], Awaitable[T]], place: Place, times: Times) -> T:
         """Make the *call* in a worker; if that fails, do it *alone*, in quarantine."""

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 import structlog
 
-from consumer.board import NOWHERE, WorkerState
+from consumer.board import NOWHERE, Place, WorkerState
 from consumer.chunk import Chunk, Processed
 from consumer.failures import WorkersFailing
 from consumer.wire.answers import Form, answer, pack
@@ -56,21 +56,18 @@ class Quarantine:
                 return await self._alone(answer, chunk, work.process, work.batch_limits, self._form)
             except FAILURES:
                 records = decode(chunk)
-                outcomes = Outcomes.of([await self._judge(record.value) for record in records])
-                return pack(chunk, records, outcomes, self._form)
+                return pack(chunk, records, await self._judge_each([record.value for record in records]), self._form)
             finally:
                 await self.stop()
 
-    async def process_alone(self, value: bytes) -> Outcomes:
-        """The outcome of a batch that came from no partition.
-
-        Raises:
-            WorkersFailing: As for `process`.
-        """
+    async def outcomes(self, values: Sequence[bytes | None], place: Place) -> Outcomes:
+        """As `process`, of batches that are for no topic."""
         async with self._turn:
-            self._place = NOWHERE
+            self._place = place
             try:
-                return Outcomes.of([await self._judge(value)])
+                return await self._alone(self._work.process, values, self._work.batch_limits)
+            except FAILURES:
+                return await self._judge_each(values)
             finally:
                 await self.stop()
 
@@ -102,6 +99,9 @@ class Quarantine:
         if self.workers is not None:
             workers, self.workers = self.workers, None
             await workers.end()
+
+    async def _judge_each(self, values: Sequence[bytes | None]) -> Outcomes:
+        return Outcomes.of([await self._judge(value) for value in values])
 
     async def _judge(self, value: bytes | None) -> Outcome:
         """Run one batch alone, and convict it if its worker does not survive that, time after time."""

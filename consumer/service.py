@@ -139,7 +139,8 @@ class Service:
 
     async def process_batch(self, value: bytes) -> Outcome:
         """The outcome of a batch that came from no topic, through the same pool."""
-        return await self.pool.process_alone(value)
+        (outcome,) = await self.pool.outcomes([value])
+        return outcome
 
     async def why(self) -> Why:
         """What it is doing now, and where in the code."""

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 from sys import maxsize
-from typing import cast
 
 from config.settings import Settings
-from consumer.chunk import Chunk, Record
+from consumer.kafka.publisher import packing
 from consumer.ledger.entry import COMPLETE, VERDICTS, Entry, Expectation
 from consumer.ledger.ledger import Ledger
 from consumer.pool import Pool
 from consumer.service import pool_limits
+from consumer.wire.answers import Form
 from consumer.work import Work
 from domain.batch import Code, Limits, Outcome, Result
 
@@ -23,7 +23,8 @@ _decode = json.JSONDecoder(parse_int=str).decode  # digits: there may be more th
 def make_pool(settings: Settings) -> Pool:
     """A pool that does the service's work, but refuses no answer for its size, and gives up for no number of bad batches."""
     limits = pool_limits(settings.model_copy(update={"convictions_in_a_row_max": 0}))
-    return Pool(Work(batch_limits=Limits(result_bytes_max=maxsize, details_max=1)), limits)
+    form = Form(settings.reply_to_failed, packing(settings))
+    return Pool(Work(batch_limits=Limits(result_bytes_max=maxsize, details_max=1)), limits, form)
 
 
 async def expectations(
@@ -37,7 +38,7 @@ async def expectations(
     # What has killed a worker of the service would kill one here, too; nobody knows its sums, and nobody has to.
     spared = [bool(found) and found <= {*KILLERS} for found in (ledger.verdicts(*_at(each)) for each in requests)]
     asked = [entry for entry, is_spared in zip(requests, spared, strict=True) if not is_spared]
-    outcomes = iter(await pool.process(_chunk(asked)) if asked else ())
+    outcomes = iter(await pool.outcomes([entry.value for entry in asked]) if asked else ())
     return [
         Expectation(sums=None, verdicts=VERDICTS, replied=None)
         if is_spared
@@ -63,13 +64,3 @@ def expectation(outcome: Outcome, *, reply_to_failed: bool) -> Expectation:
 
 def _at(entry: Entry) -> tuple[int, int]:
     return entry.partition, entry.offset
-
-
-def _chunk(entries: Sequence[Entry]) -> Chunk:
-    return Chunk(
-        topic=entries[0].topic,
-        partition=entries[0].partition,
-        records=cast("Sequence[Record]", entries),  # a header's value may be null, and nobody looks at it here
-        values=[entry.value for entry in entries],
-        size_bytes=sum(len(entry.value or b"") for entry in entries),
-    )

@@ -6,18 +6,18 @@ import pytest
 from aiokafka import TopicPartition
 
 from config.settings import Settings
+from consumer.chunk import Encoded, Finished
 from consumer.kafka.delivery import ExactlyOnce
 from consumer.kafka.transaction import TransactionalSink
-from domain.batch import Code, Rejection
 
 
-async def reject(value: bytes | None, code: Code, message: str) -> Rejection:
-    return Rejection(code, message, (), None, None)
+async def nothing_instead(finished: Finished, refused: Encoded) -> list[Encoded]:
+    return []
 
 
 async def test_a_partition_without_transactions_is_in_trouble_until_one_succeeds_or_it_is_taken_away() -> None:
     """Also between two tries, while its producer is closed: an instance is not healthy for that half second."""
-    delivery = ExactlyOnce(Settings(), reject=reject, service="batchsum")
+    delivery = ExactlyOnce(Settings(), instead=nothing_instead, service="batchsum")
     sink, _ = delivery.sink(0), delivery.sink(1)
     assert isinstance(sink, TransactionalSink)
     sink.failing_since = 1.0
@@ -55,7 +55,7 @@ async def test_a_producer_is_stopped_even_if_its_lane_is_cancelled_while_it_abor
 ) -> None:
     """Or its connections and its sender would stay, and nobody would know of them."""
     producer = FakeProducer()
-    sink = TransactionalSink(Settings(), TopicPartition("requests", 0), reject=reject, service="batchsum")
+    sink = TransactionalSink(Settings(), TopicPartition("requests", 0), instead=nothing_instead, service="batchsum")
     monkeypatch.setattr(sink, "_make", lambda: producer)
     await sink.open()
     closing = asyncio.create_task(sink.close())

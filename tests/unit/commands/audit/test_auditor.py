@@ -6,14 +6,14 @@ import multiprocessing
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from config.settings import Settings
-from consumer.chunk import Chunk
+from consumer.board import NOWHERE, Place
 from consumer.commands.audit.auditor import Auditor
 from consumer.commands.audit.findings import Findings
 from consumer.commands.audit.scope import Scope
@@ -35,9 +35,9 @@ class HandmadePool(Pool):
     def __init__(self) -> None:
         self.batches = 0
 
-    async def process(self, chunk: Chunk) -> Outcomes:
-        self.batches += len(chunk.values)
-        return process_chunk(chunk.values, Limits())
+    async def outcomes(self, values: Sequence[bytes | None], place: Place = NOWHERE) -> Outcomes:
+        self.batches += len(values)
+        return process_chunk(values, Limits())
 
     @property
     def pids(self) -> list[int]:
