@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from consumer.cli import app
 
-COMMANDS = ["run", "demo", "submit", "results", "topics", "topics create", "config"]
+COMMANDS = ["run", "demo", "submit", "results", "topics", "topics create", "config", "audit"]
 OPTIONS = [
     *("--help", "--version", "--json", "--config", "--set", "--embedded", "--wait", "--follow", "--from", "--timeout"),
     *("--generate", "--lists", "--integers", "--seed", "--batches", "--partitions", "--replication", "--workers"),
-    *("--bootstrap-servers", "--group-id", "--log-level", "--", "-h"),
+    *("--bootstrap-servers", "--group-id", "--log-level", "--", "-h", "--offsets", "--since", "--at-once", "--all-due"),
 ]
 WORDS = [
     "/dev/null",

@@ -15,7 +15,18 @@ from config.settings import Settings
 from consumer import failures
 from consumer.cli import app
 
-COMMANDS = (["run"], ["demo"], ["submit"], ["results"], ["topics", "create"], ["config"], ["check"], ["bench"], ["why"])
+COMMANDS = (
+    ["run"],
+    ["demo"],
+    ["submit"],
+    ["results"],
+    ["topics", "create"],
+    ["config"],
+    ["check"],
+    ["bench"],
+    ["audit"],
+    ["why"],
+)
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +126,10 @@ def test_a_value_may_contain_an_equals_sign() -> None:
         ["bench", "--seconds", "0"],
         ["bench", "--lists", "-1"],
         ["bench", "--target", "0"],
+        ["audit", "--offsets", "7:5"],
+        ["audit", "--since", "yesterday"],
+        ["audit", "--at-once", "0"],
+        ["audit", "--partition", "-1"],
         ["frobnicate"],
     ],
 )
