@@ -1,137 +1,25 @@
-"""An audit of histories that were made by hand: what it finds, whatever it has in memory at once, and how much that is."""
+"""An audit of histories that were made by hand: what it finds, and what it does not take for a violation."""
 
-import asyncio
-import json
-import multiprocessing
-import random
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from config.settings import Settings
-from consumer.board import NOWHERE, Place
-from consumer.commands.audit.auditor import Auditor
-from consumer.commands.audit.findings import Findings
-from consumer.commands.audit.scope import Scope
-from consumer.kafka.history import Overtaken, Span
-from consumer.ledger.entry import Delivery, Entry
-from consumer.pool import Pool
-from domain.batch import Limits, Outcomes
-from domain.summation import process_chunk
-from tests.support.logs import HandmadeTopics
-
-SETTINGS = Settings()
-REQUESTS, ANSWERS, LETTERS = SETTINGS.request_topic, SETTINGS.result_topic, SETTINGS.dead_letter_topic
-ALL_AT_ONCE = 1_000_000
-
-
-class HandmadePool(Pool):
-    """Does the work at once, and remembers how many batches it had."""
-
-    def __init__(self) -> None:
-        self.batches = 0
-
-    async def outcomes(self, values: Sequence[bytes | None], place: Place = NOWHERE) -> Outcomes:
-        self.batches += len(values)
-        return process_chunk(values, Limits())
-
-    @property
-    def pids(self) -> list[int]:
-        return [1]
-
-
-def request(partition: int, offset: int) -> Entry:
-    """Every seventh is bad, and of those every second has no batchid."""
-    payload: object = [[partition, offset], [-offset]] if offset % 7 else "none"
-    batch: dict[str, object] = {"batchid": f"{partition}/{offset}", "payload": payload}
-    if offset % 14 == 0:
-        del batch["batchid"]
-    key = b"key" if offset % 2 else None
-    return Entry(REQUESTS, partition, offset, key, json.dumps(batch).encode(), [("trace", b"1")], 1_000 + offset)
-
-
-def answer(partition: int, offset: int, **others: object) -> Entry:
-    asked = request(partition, offset)
-    (outcome,) = process_chunk([asked.value], Limits())
-    assert outcome.answer is not None
-    value = json.dumps(json.loads(outcome.answer) | others).encode()
-    key = f"{partition}/{offset}".encode() if asked.key is None else asked.key
-    return Entry(ANSWERS, partition, 0, key, value, [("source", f"{REQUESTS}/{partition}/{offset}".encode())], 0)
-
-
-def letter(partition: int, offset: int, reason: str = "invalid_request") -> Entry:
-    reasons = {"reason": reason, "topic": REQUESTS, "partition": partition, "offset": offset}
-    asked = request(partition, offset)
-    headers = [*asked.headers, *((f"dlq.{name}", str(value).encode()) for name, value in reasons.items())]
-    return asked._replace(topic=LETTERS, headers=headers)
-
-
-def outcomes(partition: int, offset: int) -> Iterable[Entry]:
-    """What the service would have made of that request."""
-    if offset % 14:
-        yield answer(partition, offset)
-    if offset % 7 == 0:
-        yield letter(partition, offset)
-
-
-def history(per_partition: int) -> HandmadeTopics:
-    topics = HandmadeTopics()
-    for partition in range(3):
-        for offset in range(per_partition):
-            topics.write(request(partition, offset))
-            for outcome in outcomes(partition, offset):
-                topics.write(outcome)
-    return topics
-
-
-def without(topics: HandmadeTopics, partition: int, offset: int) -> None:
-    """Take the outcomes of a request away."""
-    source, place = f"{REQUESTS}/{partition}/{offset}".encode(), str(offset).encode()
-    for topic, name, value in ((ANSWERS, "source", source), (LETTERS, "dlq.offset", place)):
-        log = topics.logs[topic, partition]
-        kept = [each for each in log if dict(each.headers)[name] != value]
-        log[:] = [each._replace(offset=number) for number, each in enumerate(kept)]
-
-
-async def audited(
-    topics: HandmadeTopics,
-    *,
-    at_once: int = ALL_AT_ONCE,
-    due: dict[int, int] | None = None,
-    delivery: Delivery = "at_least_once",
-    pool: HandmadePool | None = None,
-    scope: Scope | None = None,
-    listed_max: int = 1_000,
-) -> Findings:
-    auditor = Auditor(
-        SETTINGS,
-        scope or await everything(topics, due=due),
-        topics,
-        pool or HandmadePool(),
-        delivery=delivery,
-        at_once=at_once,
-        listed_max=listed_max,
-    )
-    return await auditor.run()
-
-
-async def everything(topics: HandmadeTopics, *, due: dict[int, int] | None = None) -> Scope:
-    requests = await topics.spans(REQUESTS)
-    return Scope(
-        requests=requests,
-        outcomes={"answer": await topics.spans(ANSWERS), "dead letter": await topics.spans(LETTERS)},
-        due=due,
-        kept={span.partition: span.kept_from for span in requests},
-        newest={span.partition: span.end for span in requests},
-    )
-
-
-def listed(findings: Findings) -> dict[str, list[tuple[int, int]]]:
-    return {kind: [(each.partition, each.offset) for each in found] for kind, found in findings.listed.items() if found}
+from tests.support.handmade import (
+    ALL_AT_ONCE,
+    ANSWERS,
+    LETTERS,
+    REQUESTS,
+    HandmadePool,
+    HandmadeTopics,
+    answer,
+    audited,
+    everything,
+    history,
+    letter,
+    listed,
+    without,
+)
 
 
 @pytest.mark.parametrize("at_once", [ALL_AT_ONCE, 100, 7, 1])
@@ -208,47 +96,6 @@ async def test_what_was_forged_is_found_by_its_coordinates(
     findings = await audited(topics, at_once=at_once)
     assert findings.verdict == "violated"
     assert listed(findings) == FORGED[forge]
-
-
-def shuffled(seed: int) -> HandmadeTopics:
-    """A history in which much is missing, repeated, wrong, in the wrong place or out of order."""
-    chance = random.Random(seed)
-    topics = history(60)
-    for log in [log for (topic, _), log in topics.logs.items() if topic != REQUESTS]:
-        for _ in range(chance.randrange(8)):
-            log.insert(chance.randrange(len(log)), chance.choice(log))
-            log.pop(chance.randrange(len(log)))
-            here, there = chance.randrange(len(log)), chance.randrange(len(log))
-            log[here], log[there] = log[there], log[here]
-        log[:] = [each._replace(offset=offset) for offset, each in enumerate(log)]
-    for _ in range(3):
-        partition, offset = chance.randrange(3), chance.randrange(1, 60)
-        topics.write(answer(partition, offset | 1, response=[7])._replace(partition=chance.randrange(3)))
-    topics.kept_from[ANSWERS, 2] = chance.randrange(20)
-    topics.logs[ANSWERS, 0].append(answer(0, 1)._replace(headers=[], offset=len(topics.logs[ANSWERS, 0])))
-    return topics
-
-
-@pytest.mark.parametrize("seed", range(25))
-async def test_rounds_make_no_difference_to_what_is_found(seed: int) -> None:
-    topics = shuffled(seed)
-    due = {0: 60, 1: 50}
-    whole = await audited(topics, due=due)
-    assert whole.violations
-    for at_once in (90, 17, 3):
-        parts = await audited(topics, due=due, at_once=at_once)
-        assert parts.violations == whole.violations
-        assert (parts.states, parts.repeated, parts.outdated) == (whole.states, whole.repeated, whole.outdated)
-        assert {kind: sorted(found) for kind, found in parts.listed.items()} == {
-            kind: sorted(found) for kind, found in whole.listed.items()
-        }
-
-
-async def test_rounds_look_at_each_outcome_about_twice_and_no_more() -> None:
-    topics = history(300)
-    await audited(topics, at_once=30)
-    records = sum(map(len, topics.logs.values()))
-    assert records < topics.given < 2.2 * records
 
 
 async def test_what_is_not_due_is_pending_and_not_missing() -> None:
@@ -341,69 +188,3 @@ async def test_of_each_kind_only_the_first_are_listed() -> None:
     findings = await audited(topics, listed_max=3)
     assert listed(findings) == {"no outcome": [(1, 20), (1, 21), (1, 22)]}
     assert findings.violations == {"no outcome": 20}
-
-
-class EndlessTopics(HandmadeTopics):
-    """Topics of which no record is in memory before it is read."""
-
-    def __init__(self, per_partition: int) -> None:
-        super().__init__()
-        self._per_partition = per_partition
-
-    def _span(self, topic: str, partition: int) -> Span:
-        end = 0 if topic == LETTERS else self._per_partition
-        return Span(topic=topic, partition=partition, start=0, end=end, kept_from=0)
-
-    async def read(self, spans: Iterable[Span], overtaken: Overtaken | None = None) -> AsyncIterator[list[Entry]]:
-        make = {REQUESTS: self._request, ANSWERS: self._answer}
-        for span in spans:
-            for first in range(span.start, span.end, 500):
-                run = range(first, min(first + 500, span.end))
-                yield [make[span.topic](span.partition, offset) for offset in run]
-
-    @staticmethod
-    def _request(partition: int, offset: int) -> Entry:
-        return Entry(REQUESTS, partition, offset, b"key", b'{"batchid": "a", "payload": [[1, 2]]}', (), 0)
-
-    @staticmethod
-    def _answer(partition: int, offset: int) -> Entry:
-        value = b'{"batchid": "a", "response": [3], "status": "complete"}'
-        return Entry(
-            ANSWERS,
-            partition,
-            offset,
-            b"key",
-            value,
-            [("source", b"%s/%d/%d" % (REQUESTS.encode(), partition, offset))],
-            0,
-        )
-
-
-def audit_alone(records: int, at_once: int, told: Connection) -> None:
-    """In a process of its own: audit so many, and tell the most memory that this ever took, in bytes."""
-    findings = asyncio.run(audited(EndlessTopics(records // 3), at_once=at_once))
-    assert findings.states == {"complete": records}
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    told.send(int(line.split()[1]) * 1024)
-
-
-def peak_bytes(records: int, *, at_once: int) -> int:
-    context = multiprocessing.get_context("spawn")
-    told, tells = context.Pipe(duplex=False)
-    process = context.Process(target=audit_alone, args=(records, at_once, tells))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    peak: int = told.recv()
-    return peak
-
-
-@pytest.mark.timeout(300)  # a hundred thousand batches, on machines that have other work too
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process has ever had")
-def test_memory_is_bounded_by_what_is_looked_at_at_once_and_not_by_the_number_of_records() -> None:
-    few = peak_bytes(15_000, at_once=5_000)
-    many = peak_bytes(105_000, at_once=5_000)
-    unbounded = peak_bytes(105_000, at_once=105_000)
-    ledger_bytes = 40 * 100_000
-    assert many - few < ledger_bytes / 2
-    assert unbounded - few > ledger_bytes * 3 / 4
