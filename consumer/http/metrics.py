@@ -8,13 +8,24 @@ from consumer.http.gauges import Exposition
 from consumer.http.instance import Instance
 from consumer.metrics import HTTP_REQUESTS
 
+MEDIA_TYPES = ("text/plain", "application/openmetrics-text")
+
 
 def routes(instance: Instance) -> APIRouter:
     """The route of the metrics."""
     router = APIRouter(tags=["metrics"])
     exposition = Exposition(instance)
 
-    @router.get("/metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES},
+                "description": "in Prometheus' text format, or as OpenMetrics if that is asked for",
+            }
+        },
+    )
     async def metrics(request: Request) -> Response:
         """Everything that is counted, timed and measured: docs/metrics.md says what it means."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

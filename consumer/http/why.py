@@ -1,12 +1,12 @@
 """What the instance is doing and where in the code, for whoever asks why nothing moves."""
 
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from consumer.http.instance import Instance
+from consumer.why import Why
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -17,13 +17,18 @@ def routes(instance: Instance) -> APIRouter:
 
     @router.get(
         "/why",
-        response_class=PlainTextResponse,
-        responses={200: {"content": {"application/json": {}}, "description": "text, or JSON if that is asked for"}},
+        response_model=Why,
+        responses={
+            200: {
+                "content": {PlainTextResponse.media_type: {"schema": {"type": "string"}}},
+                "description": "text, or JSON if that is asked for",
+            }
+        },
     )
-    async def why(accept: Annotated[str, Header()] = "") -> Response:
+    async def why(request: Request) -> Response:
         """What each lane and worker is doing now and for how long, with stacks. Nothing is stopped for it."""
         answer = await instance.why()
-        if "application/json" in accept:
+        if "application/json" in request.headers.get("accept", ""):
             return JSONResponse(asdict(answer), headers=NO_STORE)
         return PlainTextResponse("".join(f"{line}\n" for line in answer.lines()), headers=NO_STORE)
 

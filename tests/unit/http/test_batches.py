@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -46,6 +47,13 @@ async def test_a_sum_larger_than_any_machine_s_integer_is_exact() -> None:
     async with serving(FakeInstance()) as client:
         answer = await client.post("/add_numbers", json={"numbers": [2**70, 1]})
     assert answer.text == f'{{"result":{2**70 + 1}}}'
+
+
+async def test_a_sum_of_more_digits_than_an_integer_may_be_written_with_is_exact() -> None:
+    nines = "9" * 4300
+    async with serving(FakeInstance()) as client:
+        answer = await client.post("/add_numbers", content=f'{{"numbers": [{nines}, 1]}}', headers=JSON)
+    assert (answer.status_code, answer.text) == (200, f'{{"result":1{"0" * 4300}}}')
 
 
 @pytest.mark.parametrize(
@@ -158,6 +166,15 @@ async def test_the_openapi_document_has_the_contract() -> None:
     described = document["paths"]["/process_batch"]["post"]
     assert described["requestBody"]["content"]["application/json"]["example"] == REQUEST
     assert {"200", "400", "413", "415", "422", "503"} <= described["responses"].keys()
+
+
+async def test_all_that_the_openapi_document_refers_to_is_in_it() -> None:
+    async with serving(FakeInstance()) as client:
+        told = await client.get("/openapi.json")
+    named = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', told.text))
+    assert {"Request", "Response", "Problem", "Numbers", "Total", "Health", "Why"} <= named
+    assert named <= told.json()["components"]["schemas"].keys()
+    assert told.text.count('"$ref"') == len(re.findall(r'"\$ref":"#/components/schemas/\w+"', told.text))
 
 
 def assert_is_problem(answer: httpx.Response, status: int) -> None:
