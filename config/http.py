@@ -17,7 +17,10 @@ class Http(BaseModel):
     http_batches_enabled: bool = Field(
         default=True, description="answer batches over HTTP, too; `false` leaves probes and metrics"
     )
-    http_page_enabled: bool = Field(default=True, description="show what the instance is doing, as a live page on `/`")
+    http_page_enabled: bool = Field(
+        default=True,
+        description="show what the instance is doing, as a live page on `/`, and what can be asked, on `/docs`",
+    )
     http_listeners_max: int = Field(
         default=16,
         ge=1,

@@ -22,11 +22,11 @@ def make_app(instance: Instance, settings: Settings, stopping: asyncio.Event) ->
         docs_url=None,  # they would load their assets from another host
         redoc_url=None,
     )
+    if settings.http_batches_enabled:
+        app.include_router(batches.routes(instance, settings))
     app.include_router(probes.routes(instance))
     app.include_router(metrics.routes(instance))
     app.include_router(why.routes(instance))
-    if settings.http_batches_enabled:
-        app.include_router(batches.routes(instance, settings))
     if settings.http_page_enabled:
         app.include_router(live.routes(instance, settings, stopping))
     problems.install(app)

@@ -5,12 +5,11 @@ The event loop looks into no batch: the body goes to a worker as it is, and the 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from config.settings import Settings
@@ -18,22 +17,11 @@ from consumer.failures import WorkersFailing
 from consumer.http import body
 from consumer.http.document import named
 from consumer.http.instance import Health, Instance
-from consumer.http.problems import MEDIA_TYPE, Problem, problem
+from consumer.http.refusals import REFUSALS, at_fault, come_back, rejected
 from domain import batch
-from domain.batch import Code, Rejection
+from domain.batch import Rejection
 
-RETRY_AFTER_S = 1
 NUMBERS_BYTES_MAX = 64 * 1024  # these are read here, and a body of this size takes a millisecond
-
-STATUS = {
-    Code.EMPTY_RECORD: HTTPStatus.BAD_REQUEST,
-    Code.INVALID_JSON: HTTPStatus.BAD_REQUEST,
-    Code.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Code.RESULT_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Code.WORKER_CRASHED: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Code.TIMED_OUT: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Code.OUT_OF_MEMORY: HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 
 
 class Numbers(BaseModel):
@@ -51,19 +39,13 @@ class Total(BaseModel):
 
 
 MODELS = (batch.Request, Numbers)
-
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status.value: {"description": says, "content": {MEDIA_TYPE: {"schema": named(Problem)}}}
-    for status, says in (
-        (HTTPStatus.BAD_REQUEST, "the body is no JSON"),
-        (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large"),
-        (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is not JSON by its own account"),
-        (HTTPStatus.UNPROCESSABLE_ENTITY, "the batch is at fault, each fault by its path"),
-        (HTTPStatus.SERVICE_UNAVAILABLE, "too much is in flight, or the instance is stopping; come back"),
-    )
-}
-REFUSALS[HTTPStatus.SERVICE_UNAVAILABLE]["headers"] = {
-    "Retry-After": {"required": True, "description": "in so many seconds", "schema": {"type": "integer"}}
+REQUEST = {"batchid": "id0101", "payload": [[1, 2], [3, 4]]}
+ANSWER = {
+    "batchid": "id0101",
+    "response": [3, 7],
+    "status": "complete",
+    "started_at": "2026-01-31T09:30:00.123456Z",
+    "completed_at": "2026-01-31T09:30:00.123460Z",
 }
 
 
@@ -73,21 +55,21 @@ def routes(instance: Instance, settings: Settings) -> APIRouter:
     calls = _Calls(instance.health, settings)
     numbers_in: dict[str, Any] = {
         "response_model": Total,
-        "responses": REFUSALS,
+        "responses": _answers("their sum", {"result": 10}),
         "openapi_extra": _takes(Numbers, {"numbers": [1, 2, 3, 4]}),
     }
 
     @router.post(
         "/process_batch",
         response_model=batch.Response,
-        responses=REFUSALS,
-        openapi_extra=_takes(batch.Request, {"batchid": "id0101", "payload": [[1, 2], [3, 4]]}),
+        responses=_answers("the sums, list by list", ANSWER),
+        openapi_extra=_takes(batch.Request, REQUEST),
     )
     async def process_batch(request: Request) -> Response:
         """Sum the lists of one batch: a request of the contract in, its answer out."""
         async with calls.admitted():
             outcome = await instance.process_batch(await body.read(request, bytes_max=settings.http_body_bytes_max))
-        return Response(outcome.answer, media_type=body.JSON) if not isinstance(outcome, Rejection) else _told(outcome)
+        return rejected(outcome) if isinstance(outcome, Rejection) else Response(outcome.answer, media_type=body.JSON)
 
     @router.post("/add_number", name="add_number", **numbers_in)
     @router.post("/add_numbers", **numbers_in)
@@ -98,11 +80,11 @@ def routes(instance: Instance, settings: Settings) -> APIRouter:
             try:
                 numbers = Numbers.model_validate_json(sent)
             except ValidationError as error:
-                return _at_fault(error)
+                return at_fault(error)
             value = json.dumps({"batchid": "add_numbers", "payload": [numbers.numbers]}).encode()
             outcome = await instance.process_batch(value)
         if isinstance(outcome, Rejection):
-            return _told(outcome)
+            return rejected(outcome)
         (total,) = json.loads(outcome.answer, parse_int=str)["response"]  # its digits: an `int` may have 4,300 only
         return Response(f'{{"result":{total}}}', media_type=body.JSON)
 
@@ -126,39 +108,25 @@ class _Calls:
             HTTPException: There is no room, or there was not enough time, or the workers fail (503).
         """
         if self._health.readiness().get("draining"):
-            raise _come_back("the instance is stopping")
+            raise come_back("the instance is stopping")
         if self._calls >= self._calls_max:
-            raise _come_back(f"{self._calls_max} batches are in flight already")
+            raise come_back(f"{self._calls_max} batches are in flight already")
         self._calls += 1
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield
         except TimeoutError:
-            raise _come_back(f"no answer within {self._timeout_s:g} s") from None
+            raise come_back(f"no answer within {self._timeout_s:g} s") from None
         except WorkersFailing as failing:
-            raise _come_back(str(failing)) from failing
+            raise come_back(str(failing)) from failing
         finally:
             self._calls -= 1
 
 
-def _come_back(why: str) -> HTTPException:
-    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": str(RETRY_AFTER_S)})
-
-
-def _told(rejection: Rejection) -> Response:
-    details = [batch.ErrorDetail(path=detail.path, message=detail.message) for detail in rejection.details]
-    return problem(STATUS[rejection.code], rejection.message, code=rejection.code, details=details)
-
-
-def _at_fault(error: ValidationError) -> Response:
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    if faults[0]["type"] == "json_invalid":
-        return problem(HTTPStatus.BAD_REQUEST, faults[0]["msg"], code=Code.INVALID_JSON)
-    details = [batch.ErrorDetail(path=".".join(map(str, fault["loc"])), message=fault["msg"]) for fault in faults]
-    message = "the numbers are not all integers, or there are none"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, message, code=Code.INVALID_REQUEST, details=details)
-
-
-def _takes(model: type[BaseModel], example: dict[str, object]) -> dict[str, Any]:
+def _takes(model: type[BaseModel], example: Mapping[str, object]) -> dict[str, Any]:
     content = {body.JSON: {"schema": named(model), "example": example}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _answers(says: str, example: Mapping[str, object]) -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": says, "content": {body.JSON: {"example": example}}}} | REFUSALS

@@ -1,4 +1,4 @@
-"""The live page: its files, what it shows, and what keeps it up to date."""
+"""The live page: its files, what it shows, and what keeps it up to date; and the one that documents the port."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ HEADERS = {
 
 
 def routes(instance: Instance, settings: Settings, stopping: asyncio.Event) -> APIRouter:
-    """The routes of the page. They are no interface, so the OpenAPI document does not have them."""
+    """The routes of both pages. They are no interface, so the OpenAPI document does not have them."""
     router = APIRouter(include_in_schema=False)
     page = {file.name: _file(file.name, file.read_bytes()) for file in (files(__package__) / "page").iterdir()}
     events = Events(lambda: json.dumps(now(instance)), listeners_max=settings.http_listeners_max, stopping=stopping)
@@ -38,6 +38,10 @@ def routes(instance: Instance, settings: Settings, stopping: asyncio.Event) -> A
     @router.get("/")
     async def index() -> Response:
         return page["index.html"]
+
+    @router.get("/docs")
+    async def docs() -> Response:
+        return page["docs.html"]
 
     @router.get("/page/{name}")
     async def asset(name: str) -> Response:

@@ -23,16 +23,17 @@ class Health(BaseModel):
 def routes(instance: Instance) -> APIRouter:
     """The routes of both probes."""
     router = APIRouter(tags=["probes"])
-    failing: dict[int | str, dict[str, Any]] = {
-        HTTPStatus.SERVICE_UNAVAILABLE: {"model": Health, "description": "at least one check failed"}
+    answers: dict[int | str, dict[str, Any]] = {
+        HTTPStatus.OK: {"description": "every check is ok"},
+        HTTPStatus.SERVICE_UNAVAILABLE: {"model": Health, "description": "at least one check failed"},
     }
 
-    @router.get("/livez", responses=failing)
+    @router.get("/livez", responses=answers)
     async def livez(response: Response) -> Health:
         """Whether to leave it running: its event loop turns, and its background tasks live."""
         return _answer(instance.health.liveness, response)
 
-    @router.get("/readyz", responses=failing)
+    @router.get("/readyz", responses=answers)
     async def readyz(response: Response) -> Health:
         """Whether it gets on with its work: in the group, lanes open, pool answering, no outage, not draining."""
         return _answer(instance.health.readiness, response)

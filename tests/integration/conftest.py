@@ -1,14 +1,16 @@
-"""The broker that lets nobody in without proof, for the tests of security."""
+"""The broker that lets nobody in without proof, for the tests of security; and a browser, for those of the pages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from tests.support.brokers import fresh_topics
 from tests.support.brokers.identity import Provider
 from tests.support.brokers.secured import SecuredKafka
+from tests.support.browser import browser
 from tests.support.guest import PASSWORD, Guest
 
 
@@ -36,3 +38,10 @@ def provider(guest: Guest) -> Iterator[Provider]:
     """Where the guest gets tokens."""
     with Provider(guest.kafka.issuer, secrets={guest.name: PASSWORD}).running() as provider:
         yield provider
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """The system's own."""
+    async with browser() as started:
+        yield started

@@ -13,7 +13,7 @@ from config.settings import Settings
 from consumer.service import Service
 from tests.support.brokers import Broker, Topics
 from tests.support.brokers.ports import free_port
-from tests.support.browser import TIMEOUT_MS, browser, watched_page
+from tests.support.browser import TIMEOUT_MS, watched_page
 from tests.support.http import answers, http_settings
 from tests.support.in_process import running_service
 from tests.support.kafka import produce, settings_for
@@ -24,12 +24,6 @@ PAYLOAD = 987_654_321
 PHONE = {"width": 360, "height": 740}
 
 expect.set_options(timeout=TIMEOUT_MS)
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with browser() as started:
-        yield started
 
 
 def settings(broker: Broker, topics: Topics, **others: object) -> Settings:

@@ -24,3 +24,38 @@ export function fill(parent, items, make, update) {
   while (parent.children.length > items.length) parent.lastElementChild.remove();
   items.forEach((item, place) => update(parent.children[place] ?? parent.appendChild(make()), item));
 }
+
+// An element of text, or of whatever can be appended.
+export function element(tag, content = [], style = "") {
+  const made = document.createElement(tag);
+  made.append(...[content].flat());
+  if (style) made.className = style;
+  return made;
+}
+
+export function link(to, text) {
+  const made = element("a", text);
+  made.href = to;
+  return made;
+}
+
+// Paragraphs, in which `code` stands between backticks.
+export function prose(text = "") {
+  const paragraphs = text.split("\n\n").filter(Boolean);
+  return paragraphs.map((words) => element("p", words.split("`").map((part, place) => (place % 2 ? element("code", part) : part))));
+}
+
+// *rows* have lists of what their cells hold.
+export function table(label, heads, rows) {
+  const made = element("table");
+  const first = made.createTHead().insertRow();
+  for (const head of heads) first.append(Object.assign(element("th", head), { scope: "col" }));
+  const body = made.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    for (const cell of row) line.insertCell().append(...cell);
+  }
+  const frame = element("div", made, "scrolls");
+  for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) frame.setAttribute(name, value);
+  return frame;
+}

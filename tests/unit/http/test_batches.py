@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 
 import httpx
+import jsonschema
 import pytest
 
 from consumer.failures import WorkersFailing
@@ -168,6 +169,31 @@ async def test_the_openapi_document_has_the_contract() -> None:
     assert {"200", "400", "413", "415", "422", "503"} <= described["responses"].keys()
 
 
+@pytest.mark.parametrize("path", ["/process_batch", "/add_numbers", "/add_number"])
+async def test_the_example_of_the_openapi_document_is_answered_as_it_says(path: str) -> None:
+    async with serving(FakeInstance()) as client:
+        described = (await client.get("/openapi.json")).json()["paths"][path]["post"]
+        answer = await client.post(path, json=described["requestBody"]["content"]["application/json"]["example"])
+    said = described["responses"]["200"]["content"]["application/json"]["example"]
+    assert without_times(answer.json()) == without_times(said)
+    assert answer.json().keys() == said.keys()
+
+
+async def test_every_example_of_the_openapi_document_is_what_its_schema_says() -> None:
+    async with serving(FakeInstance()) as client:
+        document = (await client.get("/openapi.json")).json()
+    contents = [
+        content
+        for operation in (operation for methods in document["paths"].values() for operation in methods.values())
+        for described in (operation.get("requestBody", {}), *operation["responses"].values())
+        for content in described.get("content", {}).values()
+        if "example" in content
+    ]
+    for content in contents:
+        jsonschema.validate(content["example"], content["schema"] | {"components": document["components"]})
+    assert len(contents) == 21, "of three routes: what is sent, and six answers"
+
+
 async def test_all_that_the_openapi_document_refers_to_is_in_it() -> None:
     async with serving(FakeInstance()) as client:
         told = await client.get("/openapi.json")
@@ -175,6 +201,10 @@ async def test_all_that_the_openapi_document_refers_to_is_in_it() -> None:
     assert {"Request", "Response", "Problem", "Numbers", "Total", "Health", "Why"} <= named
     assert named <= told.json()["components"]["schemas"].keys()
     assert told.text.count('"$ref"') == len(re.findall(r'"\$ref":"#/components/schemas/\w+"', told.text))
+
+
+def without_times(answer: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in answer.items() if not name.endswith("_at")}
 
 
 def assert_is_problem(answer: httpx.Response, status: int) -> None:

@@ -32,10 +32,12 @@ async def heard(client: httpx.AsyncClient, messages: int) -> list[dict[str, obje
 
 async def test_the_page_and_all_that_it_asks_for_is_served_by_the_port_itself() -> None:
     async with serving(FakeInstance()) as client:
-        page = await client.get("/")
-        assert page.headers["content-type"] == "text/html; charset=utf-8"
-        asked_for = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page.text))
-        assert asked_for == {"page/icon.svg", "page/page.css", "page/page.js"}
+        asked_for: set[str] = set()
+        for path in ("/", "/docs"):
+            page = await client.get(path)
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            asked_for |= set(re.findall(r'(?:src|href)="(page/[^"]+)"', page.text))
+        assert asked_for == {"page/icon.svg", "page/page.css", "page/page.js", "page/docs.css", "page/docs.js"}
         for name in asked_for | {f"page/{file.name}" for file in PAGE.iterdir()}:
             assert (await client.get(f"/{name}")).status_code == 200
 
@@ -48,7 +50,7 @@ async def test_nothing_names_another_host() -> None:
 
 async def test_the_browser_is_told_to_run_and_fetch_nothing_else() -> None:
     async with serving(FakeInstance()) as client:
-        for path in ("/", "/state", "/page/page.js"):
+        for path in ("/", "/docs", "/state", "/page/page.js"):
             policy = (await client.get(path)).headers["content-security-policy"]
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
@@ -156,9 +158,5 @@ async def test_a_stream_ends_with_the_server_and_does_not_hold_it() -> None:
 
 async def test_the_page_can_be_switched_off() -> None:
     async with serving(FakeInstance(), http_page_enabled=False) as client:
-        assert [(await client.get(path)).status_code for path in ("/", "/events", "/state", "/livez")] == [
-            404,
-            404,
-            404,
-            200,
-        ]
+        for path, status in {"/": 404, "/docs": 404, "/events": 404, "/state": 404, "/livez": 200}.items():
+            assert (await client.get(path)).status_code == status, path
