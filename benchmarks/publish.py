@@ -8,6 +8,7 @@ from benchmarks.document import Document, median
 from benchmarks.plot import plot
 from benchmarks.profiles import PROFILES
 from benchmarks.report import report, reservations
+from benchmarks.sizing import sizes
 from benchmarks.tables import number, table
 
 ROOT = Path(__file__).parent.parent
@@ -15,23 +16,29 @@ RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 README = ROOT / "README.md"
 REPORT = ROOT / "docs" / "benchmarks.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
+SIZING = ROOT / "docs" / "sizing.md"
 
-BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 NOT_YET = "Not measured yet: `make bench` does it, on a machine that does nothing else, and writes the figures here."
 
 
 def rendered(document: Document | None) -> Mapping[Path, str | None]:
     """Each file, and what is to stand in it; None: it is not to be there, because nothing has been measured."""
-    before, _, rest = README.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not after:
-        raise RuntimeError(f"{README.name} has no place for figures, between {BEGIN} and {END}")
-    section = NOT_YET if document is None else figures(document)
     return {
-        README: f"{before}{BEGIN}\n{section}\n{END}{after}",
+        README: _filled(README, "figures", None if document is None else figures(document)),
+        SIZING: _filled(SIZING, "sizes", None if document is None else sizes(document)),
         REPORT: None if document is None else report(document, plot=PICTURE.name),
         PICTURE: None if document is None else plot(document),
     }
+
+
+def _filled(file: Path, name: str, section: str | None) -> str:
+    """What *file* says, with *section* in its place."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, _, rest = file.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    if not after:
+        raise RuntimeError(f"{file.name} has no place for {name}, between {begin} and {end}")
+    return f"{before}{begin}\n{section or NOT_YET}\n{end}{after}"
 
 
 def publish(document: Document) -> None:

@@ -1,7 +1,7 @@
 """README and docs/benchmarks.md hold what has been measured, and nothing else."""
 
 from benchmarks.document import read
-from benchmarks.publish import NOT_YET, README, RESULTS, rendered
+from benchmarks.publish import NOT_YET, README, RESULTS, SIZING, rendered
 
 
 def test_readme_report_and_picture_are_what_the_committed_results_render_to() -> None:
@@ -13,5 +13,6 @@ def test_readme_report_and_picture_are_what_the_committed_results_render_to() ->
 
 def test_without_results_there_is_no_figure_to_read() -> None:
     without = dict(rendered(None))
-    assert NOT_YET in (without.pop(README) or "")
+    for page in (README, SIZING):
+        assert NOT_YET in (without.pop(page) or "")
     assert set(without.values()) == {None}
