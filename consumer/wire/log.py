@@ -3,14 +3,15 @@
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import google_crc32c
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
 from consumer.wire.compression import expand
-from consumer.wire.records import rebuild
+from consumer.wire.records import rebuild, records_of
+from consumer.wire.tolerant import varint
 
 HEADER_BYTES = 61
 LENGTH = struct.Struct(">8xi")  # of what follows it
@@ -39,12 +40,14 @@ class Piece(NamedTuple):
 class LogBatch:
     """A record batch as it stands in the log, in the form in which aiokafka's fetcher walks through it.
 
-    To the fetcher, which decides what is committed and what was aborted, it holds one record at most: itself.
+    To the fetcher, which decides what is committed and what was aborted, it holds its records or, taken as a *whole*, one
+    record at most: itself.
     """
 
-    def __init__(self, batch: Any, data: bytes) -> None:
+    def __init__(self, batch: Any, data: bytes, *, whole: bool) -> None:
         """*batch* is the client's view of *data*."""
         self._batch = batch
+        self._whole = whole
         self._data = data
         self._is_legacy = data[MAGIC_AT] < 2  # written by a client, and kept by a broker, from before 2017
         self.next_offset: int = batch.next_offset
@@ -60,8 +63,10 @@ class LogBatch:
             return bool(self._batch.validate_crc())
         return bool(google_crc32c.value(self._data[CHECKED_FROM:]) == self._batch.crc)
 
-    def __iter__(self) -> Iterator[Self]:
-        if self._is_legacy or CONTENT.unpack_from(self._data)[2]:  # compaction can leave an empty one
+    def __iter__(self) -> Iterator[Any]:
+        if not self._whole:
+            yield from self._batch if self._is_legacy else records_of(self._plain())
+        elif self._is_legacy or CONTENT.unpack_from(self._data)[2]:  # compaction can leave an empty one
             yield self
 
     def __next__(self) -> Any:
@@ -150,10 +155,8 @@ class LogBatches(MemoryRecords):  # type: ignore[misc] # aiokafka is not typed
     def next_batch(self) -> Any:
         """The next record batch."""
         batch = super().next_batch()
-        if not self.whole:
-            return batch
         since, self._at = self._at, self._at + LENGTH_END + LENGTH.unpack_from(self._data, self._at)[0]
-        return LogBatch(batch, self._data[since : self._at])
+        return LogBatch(batch, self._data[since : self._at], whole=self.whole)
 
 
 def _cuts(data: bytes, records: int, *, records_max: int, bytes_max: int) -> Iterator[tuple[int, int, int, int]]:
@@ -161,7 +164,7 @@ def _cuts(data: bytes, records: int, *, records_max: int, bytes_max: int) -> Ite
     start = at = HEADER_BYTES
     count = 0
     for _ in range(records):
-        size, body = _varint(data, at)
+        size, body = varint(data, at)
         if count and (count == records_max or body + size - start > bytes_max):
             yield start, at, count, _offset_delta(data, start)
             start, count = at, 0
@@ -172,21 +175,10 @@ def _cuts(data: bytes, records: int, *, records_max: int, bytes_max: int) -> Ite
 
 
 def _offset_delta(data: bytes, at: int) -> int:
-    _, body = _varint(data, at)
-    _, after_timestamp = _varint(data, body + 1)  # behind the attributes
-    delta: int = _varint(data, after_timestamp)[0]
+    _, body = varint(data, at)
+    _, after_timestamp = varint(data, body + 1)  # behind the attributes
+    delta: int = varint(data, after_timestamp)[0]
     return delta
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that stands there, and where it ends. Not by aiokafka's own, which reads beyond the end."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value, at = value | (byte & 0x7F) << shift, at + 1
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1), at
-        shift += 7
 
 
 def _part(data: bytes, start: int, end: int, records: int) -> bytes:

@@ -10,6 +10,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from consumer.chunk import Chunk, Encoded, Record
 from consumer.wire import compression
+from consumer.wire.tolerant import tolerantly
 
 compression.install()
 
@@ -29,12 +30,20 @@ class Packing(NamedTuple):
 
 def decode(chunk: Chunk) -> list[Record]:
     """The records of *chunk*, in order."""
-    batches = MemoryRecords(chunk.batches)
-    records: list[Record] = []
-    while batches.has_next():
-        records += batches.next_batch()
     # A lane can begin in the middle of a batch.
-    return [record for record in records if record.offset >= chunk.first_offset]
+    return [record for record in records_of(chunk.batches) if record.offset >= chunk.first_offset]
+
+
+def records_of(batches: bytes) -> list[Record]:
+    """The records of *batches* that are not compressed, in order."""
+    unread = MemoryRecords(batches)
+    records: list[Record] = []
+    try:
+        while unread.has_next():
+            records += unread.next_batch()
+    except UnicodeDecodeError:
+        return [*tolerantly(batches)]
+    return records
 
 
 def encode(messages: Iterable[Message], packing: Packing) -> list[Encoded]:

@@ -1,5 +1,6 @@
 """What a hostile producer sends, and what it costs the others: nothing. SECURITY.md tells the rest."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -8,13 +9,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from structlog.testing import capture_logs
 
+from consumer.kafka.publisher import Turns, make_producer
+from consumer.kafka.publisher import send as publish
 from consumer.wire.compression import EXPANDED_BYTES_MAX
+from consumer.wire.records import encode
 from tests.support.brokers import Broker, Topics
 from tests.support.guest import PASSWORD, Guest
 from tests.support.in_process import running_service
 from tests.support.instances import Instances, instances
 from tests.support.kafka import committed, produce, read, settings_for
-from tests.support.records import request
+from tests.support.records import FORM, request
 from tests.support.waiting import wait_until
 
 RECORD_BYTES_MAX = 1_048_588 - 100  # what the broker takes by default, but for what a record batch begins with
@@ -73,6 +77,25 @@ async def test_a_flood_of_headers_is_kept_whole_in_the_dead_letter(broker: Broke
     headers = cast("Headers", letter.headers())
     assert headers[:10_002] == flood + forged
     assert dict(headers)["dlq.reason"] == b"invalid_json"  # ours are behind, and the last one counts
+
+
+@REAL
+async def test_a_header_whose_name_is_no_text_ends_nobody(broker: Broker, topics: Topics) -> None:
+    """Kafka takes any bytes for a name, and aiokafka breaks off at them: whoever has the partition next would, too."""
+    settings = settings_for(broker, topics)
+    (batch,) = encode([(None, b"no batch", [("abc", b"1")], None)], FORM.packing)
+    hostile = batch._replace(data=batch.data.replace(b"abc", b"\xff\xfea"))
+    producer = make_producer(settings)
+    await producer.start()
+    try:
+        await publish(producer, topics.request_topic, 0, [hostile], Turns(asyncio.Lock))
+    finally:
+        await producer.stop()
+    async with running_service(settings) as service:
+        await wait_until(lambda: service.report.batches == 1)
+    (letter,) = await read(broker, topics.dead_letter_topic)
+    assert letter.value() == b"no batch"
+    assert cast("Headers", letter.headers())[0] == ("\\xff\\xfea", b"1")
 
 
 @REAL
