@@ -76,9 +76,13 @@ class Encoded(NamedTuple):
 
 @dataclass(slots=True)
 class Processed:
-    """What came of a chunk's records: their answers, in order, and the rejections by the offset of the request."""
+    """What came of a chunk's records: their answers, in order, and the rejections by the offset of the request.
+
+    `integers` is how many were summed.
+    """
 
     records: int
+    integers: int
     answers: list[Encoded]
     rejections: dict[int, Rejection]
 

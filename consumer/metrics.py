@@ -29,7 +29,8 @@ def _histogram(name: str, says: str, buckets: tuple[float, ...]) -> Histogram:
 
 
 RECORDS_DONE = _counter("records", "requests whose outcome is durable")
-BYTES_DONE = _counter("bytes", "bytes of those requests, as they were fetched")
+INTEGERS = _counter("integers", "integers of the batches that were answered with their sums")
+BYTES_DONE = _counter("bytes", "bytes of the record batches in which those requests stood, once decompressed")
 RESULTS = _counter("results", "batches answered with their sums")
 REJECTIONS = _counter("rejections", "batches that could not be processed", "code")
 CHUNK_RECORDS = _histogram("chunk_records", "records of a chunk", RECORDS)
@@ -67,6 +68,7 @@ class Counted:
         """Count *chunk*, whose outcomes are durable now."""
         records, rejected = processed.records, len(processed.rejections)
         RECORDS_DONE.inc(records)
+        INTEGERS.inc(processed.integers)
         BYTES_DONE.inc(chunk.size_bytes)
         RESULTS.inc(records - rejected)
         for rejection in processed.rejections.values():

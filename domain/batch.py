@@ -118,17 +118,22 @@ class Outcomes(Sequence[Outcome]):
 
     Columns, because this is what crosses from a worker to the service: as so many small objects, the outcomes of small
     batches would take a third as long to pickle as the batches took to be summed. `answers` has None where there is
-    nobody to answer; `rejections` has the place of each batch that was rejected.
+    nobody to answer; `rejections` has the place of each batch that was rejected. `integers` is how many were summed.
     """
 
-    __slots__ = ("answers", "batchids", "rejections")
+    __slots__ = ("answers", "batchids", "integers", "rejections")
 
     def __init__(
-        self, batchids: list[str | None], answers: list[bytes | None], rejections: dict[int, Rejection]
+        self,
+        batchids: list[str | None],
+        answers: list[bytes | None],
+        rejections: dict[int, Rejection],
+        integers: int = 0,
     ) -> None:
         self.batchids = batchids
         self.answers = answers
         self.rejections = rejections
+        self.integers = integers
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome]) -> "Outcomes":
@@ -172,7 +177,11 @@ class Outcomes(Sequence[Outcome]):
     __hash__ = None  # type: ignore[assignment] # they can change
 
     def __reduce__(self) -> tuple[type["Outcomes"], tuple[object, ...]]:
-        return Outcomes, (self.batchids, self.answers, self.rejections)
+        return Outcomes, (self.batchids, self.answers, self.rejections, self.integers)
+
+
+# A batch that was summed: its batchid, the sum of each list, and how many integers there were.
+Summed = tuple[str, list[int], int]
 
 
 class Limits(NamedTuple):

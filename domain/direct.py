@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from domain.batch import BATCHID_CHARACTERS_MAX
+from domain.batch import BATCHID_CHARACTERS_MAX, Summed
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -21,8 +21,8 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _decode = msgspec.json.Decoder(_Request).decode
 
 
-def direct_sums(value: bytes) -> tuple[str, list[int]] | None:
-    """The batchid and the sum of each list, or None where only the models can tell.
+def direct_sums(value: bytes) -> Summed | None:
+    """What there is to answer, or None where only the models can tell.
 
     Raises:
         MemoryError: The batch is too big for this worker.
@@ -31,4 +31,4 @@ def direct_sums(value: bytes) -> tuple[str, list[int]] | None:
         request = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return request.batchid, [sum(integers) for integers in request.payload]
+    return request.batchid, [sum(integers) for integers in request.payload], sum(map(len, request.payload))

@@ -15,7 +15,7 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
-from domain.batch import BATCHID_CHARACTERS_MAX
+from domain.batch import BATCHID_CHARACTERS_MAX, Summed
 
 # Shorter documents the models have read before numpy has begun: each of its calls takes about a microsecond.
 PAYS_FROM_BYTES = 6_000
@@ -30,8 +30,8 @@ _SUM_MAX = 2**63 - 1
 _parser = simdjson.Parser(max_capacity=DOCUMENT_BYTES_MAX)
 
 
-def quick_sums(value: bytes) -> tuple[str, list[int]] | None:
-    """The batchid and the sum of each list, or None where only the models can tell.
+def quick_sums(value: bytes) -> Summed | None:
+    """What there is to answer, or None where only the models can tell.
 
     Raises:
         MemoryError: The batch is too big for this worker.
@@ -45,10 +45,10 @@ def quick_sums(value: bytes) -> tuple[str, list[int]] | None:
         if named is None:
             return None
         batchid, payload = named
-        sums = _sums(payload, lists=_brackets(value) - 1)
+        summed = _sums(payload, lists=_brackets(value) - 1)
     except (TypeError, ValueError, RuntimeError):  # no JSON, too long, no integer, none of 64 bits: so says simdjson
         return None
-    return None if sums is None else (batchid, sums)
+    return None if summed is None else (batchid, *summed)
 
 
 def _batchid_and_payload(document: simdjson.Object) -> tuple[str, simdjson.Array] | None:
@@ -73,7 +73,8 @@ def _brackets(value: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
 
 
-def _sums(payload: simdjson.Array, *, lists: int) -> list[int] | None:
+def _sums(payload: simdjson.Array, *, lists: int) -> tuple[list[int], int] | None:
+    """The sum of each list, and how many integers there are."""
     lengths = np.fromiter(map(len, payload), np.int64, len(payload))  # type: ignore[arg-type] # no list: a TypeError
     integers = np.frombuffer(payload.as_buffer(of_type="i"), np.int64)
     # The buffer runs on through lists in lists. That the document has no bracket but the payload's own and one for each
@@ -83,7 +84,7 @@ def _sums(payload: simdjson.Array, *, lists: int) -> list[int] | None:
     # numpy's sums overflow silently.
     if max(int(integers.max()), -int(integers.min())) * int(lengths.max()) > _SUM_MAX:
         return None
-    return _sum_each(integers, lengths)
+    return _sum_each(integers, lengths), len(integers)
 
 
 def _sum_each(integers: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[int]:

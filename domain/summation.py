@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from domain.answer import encode_complete, encode_failed, now, timestamp
-from domain.batch import Code, Detail, Envelope, Limits, Outcomes, Rejection, Request, faults
+from domain.batch import Code, Detail, Envelope, Limits, Outcomes, Rejection, Request, Summed, faults
 from domain.direct import direct_sums
 
 try:
@@ -31,7 +31,7 @@ def process_chunk(values: Sequence[bytes | None], limits: Limits) -> Outcomes:
     started_at = now()
     for value in values:
         try:
-            batchid, sums = _evaluate(value)
+            batchid, sums, integers = _evaluate(value)
         except ValidationError as error:
             outcomes.add(_explain(value, error, started_at, limits))
             started_at = now()
@@ -41,6 +41,7 @@ def process_chunk(values: Sequence[bytes | None], limits: Limits) -> Outcomes:
             if len(answer) <= limits.result_bytes_max:
                 outcomes.batchids.append(batchid)
                 outcomes.answers.append(answer)
+                outcomes.integers += integers
             else:
                 outcomes.add(_too_large(value, len(answer), started_at, limits))
             started_at = completed_at  # a batch begins where the one before it ends; looking again would take as long
@@ -63,8 +64,8 @@ def _rejection(
     return Rejection(code, message, tuple(details), batchid, answer)
 
 
-def _evaluate(value: bytes | None) -> tuple[str, list[int]]:
-    """The batchid, and the sum of each list.
+def _evaluate(value: bytes | None) -> Summed:
+    """What there is to answer.
 
     Raises:
         ValidationError: The value is not a `Request`.
@@ -74,9 +75,9 @@ def _evaluate(value: bytes | None) -> tuple[str, list[int]]:
     return _by_models(value) if answer is None else answer
 
 
-def _by_models(value: bytes) -> tuple[str, list[int]]:
+def _by_models(value: bytes) -> Summed:
     request: Request = _validate_request(value)
-    return request.batchid, [sum(integers) for integers in request.payload]
+    return request.batchid, [sum(integers) for integers in request.payload], sum(map(len, request.payload))
 
 
 def _explain(value: bytes | None, error: ValidationError, started_at: str, limits: Limits) -> Rejection:

@@ -36,7 +36,7 @@ def pack(chunk: Chunk, records: Sequence[Record], outcomes: Outcomes, form: Form
             outcomes.answers[place] = None
     answers = encode(_answers(chunk, records, outcomes), form.packing)
     rejections = {records[place].offset: rejection for place, rejection in outcomes.rejections.items()}
-    return Processed(len(records), answers, rejections)
+    return Processed(len(records), outcomes.integers, answers, rejections)
 
 
 def _answers(chunk: Chunk, records: Sequence[Record], outcomes: Outcomes) -> Iterator[Message]:

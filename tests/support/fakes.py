@@ -58,7 +58,7 @@ class FakeWork:
         if self.error is not None:
             raise self.error
         self._memory.append(("processed", chunk.first_offset))
-        return Processed(chunk.next_offset - chunk.first_offset, [], {})
+        return Processed(chunk.next_offset - chunk.first_offset, 0, [], {})
 
 
 class FakeSink:

@@ -49,7 +49,7 @@ class Member:
         records = len(decode(chunk))
         self.records_started += records
         await self.gate.wait()
-        return Processed(records, [], {})
+        return Processed(records, 0, [], {})
 
     async def publish(self, run: Sequence[Finished]) -> None:
         for chunk, _ in run:

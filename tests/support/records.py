@@ -74,7 +74,7 @@ def finished(chunk: Chunk, form: Form = FORM) -> Finished:
 
 def processed(records: int, *rejected: int) -> Processed:
     """What came of so many records; those at the offsets *rejected* were no JSON."""
-    return Processed(records, [], dict.fromkeys(rejected, Rejection(Code.INVALID_JSON, "no JSON", (), None, None)))
+    return Processed(records, 0, [], dict.fromkeys(rejected, Rejection(Code.INVALID_JSON, "no JSON", (), None, None)))
 
 
 def lone(value: bytes) -> list[Encoded]:

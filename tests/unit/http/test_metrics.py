@@ -1,6 +1,7 @@
 """Metrics: those that are documented and no others, counted once a chunk."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -34,14 +35,22 @@ def test_a_chunk_is_counted_with_its_outcomes() -> None:
     def read(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(f"batchsum_{name}", labels) or 0.0
 
-    names = ("records_total", "bytes_total", "results_total", "chunk_records_count", "compute_seconds_count")
+    names = (
+        "records_total",
+        "integers_total",
+        "bytes_total",
+        "results_total",
+        "chunk_records_count",
+        "compute_seconds_count",
+    )
     before = {name: read(name) for name in names}
     rejected = read("rejections_total", code=Code.INVALID_JSON)
     chunk = chunk_of([b"12345", b"no JSON"])
     chunk.times.began, chunk.times.ended = chunk.fetched_at, chunk.fetched_at + 0.25
-    Counted().delivered(chunk, processed(2, 1))
+    Counted().delivered(chunk, replace(processed(2, 1), integers=4))
     assert {name: read(name) - before[name] for name in names} == {
         "records_total": 2,
+        "integers_total": 4,
         "bytes_total": chunk.size_bytes,
         "results_total": 1,
         "chunk_records_count": 1,
