@@ -1,7 +1,6 @@
 """Dashboard and alerts: they say what they are made of, ask for metrics that exist, and lead to a runbook."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,13 @@ import yaml
 
 from deploy.observability import dashboard
 from deploy.observability.panels import ROWS
+from tests.support.prometheus import program
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "observability"
 ALERTS = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 DOCUMENTED = set(re.findall(r"^\| `(batchsum_\w+)", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
 SERIES = re.compile(r"batchsum_\w+?(?=_bucket\b|_sum\b|_count\b|\b)")
-
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Prometheus) is not installed")
 
 
 def test_the_dashboard_is_what_its_panels_make() -> None:
@@ -53,13 +51,12 @@ def test_every_alert_leads_to_a_runbook_and_stands_in_the_table(alert: dict[str,
     assert alert["labels"]["severity"] in {"page", "ticket"}
 
 
-@needs_promtool
 @pytest.mark.parametrize(
     "arguments",
     [("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts.test.yml")],
 )
 def test_promtool_finds_nothing(arguments: tuple[str, ...]) -> None:
-    said = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+    said = subprocess.run([program("promtool"), *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
 
 
