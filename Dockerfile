@@ -18,9 +18,14 @@ LABEL org.opencontainers.image.title="batchsum" \
       org.opencontainers.image.description="A Kafka consumer service for CPU-bound batch work"
 COPY --from=build /opt/batchsum /opt/batchsum
 # The one file that is written while the service runs; the root file system may be read-only, with a tmpfs on /tmp.
+# Probes and Prometheus come from outside of the container, where its loopback is out of reach; who else can reach the
+# port is decided where the container is run.
 ENV PATH=/opt/batchsum/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    BATCHSUM_HEARTBEAT_FILE=/tmp/batchsum.heartbeat
+    BATCHSUM_HEARTBEAT_FILE=/tmp/batchsum.heartbeat \
+    BATCHSUM_HTTP_ENABLED=true \
+    BATCHSUM_HTTP_HOST=0.0.0.0
+EXPOSE 8080
 USER 10001:10001
 # That a process is there proves nothing: the file is touched every second while the instance is in its group and gets
 # on with its work. Nothing here needs a shell.
