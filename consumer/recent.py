@@ -31,8 +31,15 @@ class Entry(NamedTuple):
     at: float
 
 
+class Done(NamedTuple):
+    """The last chunk of a partition that is done: when its first record was made, and when it was done (of the monotonic clock)."""
+
+    timestamp_ms: int
+    at: float
+
+
 class Recent:
-    """Remembers the last five minutes."""
+    """Remembers the last five minutes, and how far each partition has come."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,12 +49,14 @@ class Recent:
         self._seconds = deque[Second](maxlen=SECONDS_KEPT)
         self.results = deque[Entry](maxlen=ENTRIES_KEPT)
         self.dead_letters = deque[Entry](maxlen=ENTRIES_KEPT)
+        self.done: dict[int, Done] = {}
 
     def delivered(self, chunk: Chunk, processed: Processed) -> None:
         """Remember *chunk*, whose outcomes are durable now."""
         now, at = self._clock(), time.time()
         rejections = processed.rejections
         self._turn_to(int(now))
+        self.done[chunk.partition] = Done(chunk.timestamp, now)
         self._batches += processed.records
         self._rejections += len(rejections)
         self._chunk_ms.append((now - chunk.fetched_at) * 1_000)

@@ -9,8 +9,10 @@ from consumer.board import NOWHERE, Place, WorkerState
 from consumer.chunk import Chunk
 from consumer.lanes import Lanes
 from consumer.pool import Pool
-from consumer.recent import Entry, Recent, Second
+from consumer.recent import Done, Entry, Recent, Second
 from consumer.report import Report
+
+IDLE_S = 0.1  # a partition that has nothing to do for so long, has none of the requests left that it had before
 
 Step = Literal["queued", "computing", "waiting to publish", "publishing"]
 
@@ -47,9 +49,10 @@ class ChunkState:
 class LaneState:
     """A lane: how far its partition has come, and its chunks in flight, oldest first.
 
-    `oldest_s` is the age of the oldest request that is not done, by its timestamp; while requests wait and none could be
-    fetched, it is how long nothing has been done, which is less; None when all is done. `committed_offset` is None before
-    the first commit, and where transactions commit.
+    `oldest_s` is the age of the oldest request that is not done, by its timestamp; None when all is done. While requests
+    wait and none is fetched, nobody has seen its timestamp: it is no older then than the last one that was done, and for
+    a partition that had been done with, or in which nothing was done yet, it is how long that has not changed.
+    `committed_offset` is None before the first commit, and where transactions commit.
     """
 
     partition: int
@@ -125,7 +128,12 @@ class Snapshots:
         chunks_max = len(in_flight) * self._bounds.lane_chunks_max
         return Snapshot(
             lanes=[
-                lane_state(partition, in_flight.get(partition.partition, ()), [*workers, *quarantined])
+                lane_state(
+                    partition,
+                    in_flight.get(partition.partition, ()),
+                    [*workers, *quarantined],
+                    self._recent.done.get(partition.partition),
+                )
                 for partition in sorted(partitions, key=lambda partition: partition.partition)
             ],
             workers=list(workers_at(workers, quarantined)),
@@ -144,15 +152,17 @@ class Snapshots:
         )
 
 
-def lane_state(partition: Partition, chunks: Sequence[Chunk], workers: Sequence[WorkerState]) -> LaneState:
-    """The lane of *partition* with these *chunks* in flight."""
+def lane_state(
+    partition: Partition, chunks: Sequence[Chunk], workers: Sequence[WorkerState], done: Done | None = None
+) -> LaneState:
+    """The lane of *partition* with these *chunks* in flight; *done* is its last record that is."""
     return LaneState(
         partition=partition.partition,
         next_offset=partition.next_offset,
         done_offset=partition.done_offset,
         committed_offset=partition.committed_offset,
         lag=partition.lag,
-        oldest_s=_oldest_s(partition, chunks),
+        oldest_s=_oldest_s(partition, chunks, done),
         chunks=[_chunk_state(chunk, workers) for chunk in chunks],
     )
 
@@ -170,10 +180,18 @@ def workers_at(workers: Sequence[WorkerState], quarantined: Sequence[WorkerState
             )
 
 
-def _oldest_s(partition: Partition, chunks: Sequence[Chunk]) -> float | None:
+def _oldest_s(partition: Partition, chunks: Sequence[Chunk], done: Done | None) -> float | None:
     if chunks:
-        return max(0.0, time.time() - chunks[0].timestamp / 1000)
-    return partition.stuck_s if partition.lag else None
+        return _age_s(chunks[0].timestamp)
+    if not partition.lag:
+        return None
+    if done is None or time.monotonic() - partition.stuck_s > done.at + IDLE_S:
+        return partition.stuck_s
+    return _age_s(done.timestamp_ms)
+
+
+def _age_s(timestamp_ms: int) -> float:
+    return max(0.0, time.time() - timestamp_ms / 1000)
 
 
 def _chunk_state(chunk: Chunk, workers: Sequence[WorkerState]) -> ChunkState:

@@ -37,17 +37,24 @@ def settings_for(broker: Broker, topics: Topics, **others: object) -> Settings:
     return Settings.model_validate(quick | others)
 
 
-async def produce(broker: Broker, topic: str, values: Iterable[bytes | None], *, partition: int = 0) -> None:
-    """Write *values* to one partition of *topic*, in order, and return when they are there."""
-    await asyncio.to_thread(_produce, broker, topic, list(values), partition)
+async def produce(
+    broker: Broker, topic: str, values: Iterable[bytes | None], *, partition: int = 0, age_s: float = 0
+) -> None:
+    """Write *values* to one partition of *topic*, in order, as if they were that old, and return when they are there."""
+    made_at_ms = round(1000 * (time.time() - age_s))
+    await asyncio.to_thread(_produce, broker, topic, list(values), partition, made_at_ms)
 
 
-def _produce(broker: Broker, topic: str, values: Sequence[bytes | None], partition: int) -> None:
+def _produce(broker: Broker, topic: str, values: Sequence[bytes | None], partition: int, made_at_ms: int) -> None:
     errors: list[KafkaError] = []
     producer = Producer(_options(broker) | {"enable.idempotence": True})
     for value in values:
         producer.produce(
-            topic, value, partition=partition, on_delivery=lambda error, _: errors.append(error) if error else None
+            topic,
+            value,
+            partition=partition,
+            timestamp=made_at_ms,
+            on_delivery=lambda error, _: errors.append(error) if error else None,
         )
     unsent = producer.flush(TIMEOUT_S)
     assert not unsent

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from consumer.chunk import Chunk
-from consumer.recent import ENTRIES_KEPT, SECONDS_KEPT, Recent, Second
+from consumer.recent import ENTRIES_KEPT, SECONDS_KEPT, Done, Recent, Second
 from tests.support.records import chunk_of, processed
 
 NOTHING = Second(0, 0, None, None)
@@ -92,3 +92,10 @@ def test_nothing_of_a_payload_is_kept() -> None:
     recent = Recent(Clock())
     recent.delivered(chunk(), processed(10, 4))
     assert "secret" not in repr([*recent.results, *recent.dead_letters])
+
+
+def test_the_last_chunk_that_is_done_is_known_for_each_partition() -> None:
+    recent = Recent(Clock())
+    recent.delivered(chunk(0), processed(10))
+    recent.delivered(chunk(10), processed(10))
+    assert recent.done == {3: Done(chunk(10).timestamp, 1_000.0)}

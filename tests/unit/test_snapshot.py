@@ -4,6 +4,7 @@ import time
 
 from consumer.board import NOWHERE, WorkerState
 from consumer.chunk import Chunk
+from consumer.recent import Done
 from consumer.snapshot import Step, lane_state, workers_at
 from tests.support.instance import StandingPartition
 from tests.support.records import chunk_of
@@ -53,8 +54,24 @@ def test_a_lane_that_is_done_has_no_oldest_request() -> None:
     assert lane_state(StandingPartition(lag=0), [], []).oldest_s is None
 
 
-def test_a_lane_that_can_fetch_nothing_tells_how_long_nothing_has_been_done() -> None:
+def test_a_lane_that_has_fetched_nothing_yet_tells_for_how_long() -> None:
     assert lane_state(StandingPartition(lag=90, stuck_s=12.0), [], []).oldest_s == 12
+
+
+def done(*, age_s: float, ago_s: float) -> Done:
+    """A record that was made *age_s* before now, and done *ago_s* before now."""
+    return Done(round(1000 * (time.time() - age_s)), time.monotonic() - ago_s)
+
+
+def test_a_lane_that_has_a_backlog_and_nothing_in_flight_is_as_far_behind_as_the_last_record_that_it_has_done() -> None:
+    state = lane_state(StandingPartition(lag=90, stuck_s=12.0), [], [], done(age_s=3600, ago_s=12.0))
+    assert state.oldest_s is not None
+    assert abs(state.oldest_s - 3600) < 5
+
+
+def test_a_lane_that_was_done_with_all_is_no_further_behind_than_the_time_since() -> None:
+    state = lane_state(StandingPartition(lag=1, stuck_s=0.5), [], [], done(age_s=3600, ago_s=600))
+    assert state.oldest_s == 0.5
 
 
 def test_workers_are_told_with_what_they_are_at_and_the_one_in_quarantine_last() -> None:
