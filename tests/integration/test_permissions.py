@@ -8,6 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.settings import Settings
+from consumer.commands.audit.command import VIOLATED, Plan, audit
+from consumer.commands.audit.scope import Range
 from consumer.commands.check.permissions import permissions
 from consumer.failures import CannotConnect, Failure, Stalled
 from consumer.kafka.caller import Request, reading, submitting
@@ -15,8 +17,9 @@ from consumer.kafka.survey.cluster import survey
 from consumer.service import Service
 from tests.support.guest import Guest
 from tests.support.in_process import running_service
-from tests.support.kafka import produce, read
+from tests.support.kafka import commit, produce, read
 from tests.support.permissions import documented
+from tests.support.records import request
 from tests.support.waiting import wait_until
 
 MODES = {"at_least_once": ("At least once",), "exactly_once": ("At least once", "Exactly once")}
@@ -116,6 +119,21 @@ async def test_a_caller_without_permission_is_told(guest: Guest) -> None:
     with pytest.raises(CannotConnect, match="lacks a permission on the cluster, or Write on any topic"):
         async with submitting(guest.password(connect_timeout_ms=3_000)):
             pass
+
+
+async def test_an_auditor_needs_what_is_documented_and_all_of_it(guest: Guest) -> None:
+    await guest.let_in()
+    await guest.permit("Who audits")
+    await produce(guest.kafka, guest.topics.request_topic, [request("lost")])
+    await commit(guest.kafka, guest.topics, 1)
+    plan = Plan(chosen=Range(), delivery="at_least_once", at_once=1_000, listed_max=1)
+    settings = guest.password()
+    assert await audit(settings, plan, as_json=True) == VIOLATED
+    for rule in documented("Who audits", guest.names(guest.name)):
+        await asyncio.to_thread(guest.kafka.forbid, rule)
+        with pytest.raises(CannotConnect, match="AuthorizationFailed"):
+            await audit(settings, plan, as_json=True)
+        await asyncio.to_thread(guest.kafka.allow, [rule])
 
 
 async def test_a_permission_that_is_taken_away_is_told_and_outlasted(guest: Guest) -> None:

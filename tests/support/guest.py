@@ -49,6 +49,7 @@ class Guest:
             "batchsum-batch-requests-": f"{self.topics.group_id}-{self.topics.request_topic}-",
             "User:batchsum": f"User:{user}",
             "User:caller": f"User:{user}",
+            "User:auditor": f"User:{user}",
         }
 
     def password(self, **others: object) -> Settings:
