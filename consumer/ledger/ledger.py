@@ -3,37 +3,31 @@
 One page per request partition: forty bytes a record, whatever the record's size, so that ten million of them fit. Requests, answers and dead letters may be entered in any order relative to one another, as they are read.
 """
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Iterator, Mapping
 
 from consumer import dead_letter
 from consumer.ledger.entry import COMPLETE, Delivery, Entry, Expectation, Violation
 from consumer.ledger.judgement import BITS, NO_REPLY, REPLY, State, state, wrongs
 from consumer.ledger.page import Kind, Page
+from consumer.ledger.reading import answer_digest, digest, source_in, told
 
 TIMES_MAX = 255
 NOTES_MAX = 10_000  # of what is noted beside the pages; the rest is only counted
-OFFSET_DIGITS_MAX = 19
 
 # What is noted of an outcome that names no request of the topic, by where the outcome itself stands.
-WITHOUT_SOURCE: dict[str, Kind] = {
-    "an answer without a source": "answer",
-    "a dead letter without a source": "dead letter",
+SOURCELESS: dict[Kind, str] = {
+    "answer": "an answer without a source",
+    "dead letter": "a dead letter without a source",
 }
-
-# An integer becomes its digits, as bytes: there may be more than Python likes to convert, and "3" is not 3.
-_decode = json.JSONDecoder(parse_int=str.encode).decode
-
-
-def digest(*parts: object) -> int:
-    """A number for *parts*, never 0; 64 bits, so that two differing ones are all but never taken for the same."""
-    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest()) or 1
 
 
 class Ledger:
-    """Every request of one topic, and its outcomes; or only those of the offsets *within*, for each partition one range."""
+    """Every request of one topic, and its outcomes; or only those of the offsets *within*, for each partition one range.
+
+    `foreign` outcomes are for requests of other topics: a ledger of a range leaves them to others, one of everything does
+    not believe in them.
+    """
 
     def __init__(self, topic: str, delivery: Delivery, *, within: Mapping[int, range] | None = None) -> None:
         self._topic = topic
@@ -41,6 +35,7 @@ class Ledger:
         self._within = within
         self._notes: list[Violation] = []
         self.more_notes = Counter[str]()
+        self.foreign = Counter[Kind]()
         self.pages: defaultdict[int, Page] = defaultdict(Page)
         self.requests = 0
         self.outcomes = 0
@@ -56,7 +51,7 @@ class Ledger:
         self.requests += 1
         page.asked[place] = digest(entry.key, entry.value, list(entry.headers), entry.timestamp)
         if expectation.sums is not None:
-            page.expected[place] = _answer_digest(
+            page.expected[place] = answer_digest(
                 entry.key, expectation.batchid, [str(each).encode() for each in expectation.sums]
             )
         replied = {True: REPLY, False: NO_REPLY, None: 0}[expectation.replied]
@@ -76,28 +71,23 @@ class Ledger:
     def answer(self, entry: Entry) -> tuple[int, int] | None:
         """A record of the result topic; those of one partition are to be entered in their order.
 
-        Returns for which partition and offset it is; None if it does not say so.
+        Returns for which partition and offset it is; None if it is for no request of the topic.
         """
-        source = dict(entry.headers).get("source")
-        if source is None or (at := self._coordinates(source)) is None:
-            self._note("an answer without a source", entry.partition, entry.offset, f"{source!r}")
-            return None
-        if self._hear("answer", entry, *at):
+        at = self._request("answer", entry, dict(entry.headers).get("source"))
+        if at is not None and self._hear("answer", entry, *at):
             self._take_answer(entry, *at)
         return at
 
     def dead_letter(self, entry: Entry) -> tuple[int, int] | None:
         """A record of the dead letter topic; those of one partition are to be entered in their order.
 
-        Returns for which partition and offset it is; None if it does not say so.
+        Returns for which partition and offset it is; None if it is for no request of the topic.
         """
         own, reasons = dead_letter.split(entry.headers)
         source = b"/".join(reasons.get(name) or b"" for name in dead_letter.COORDINATES)
         verdict = (reasons.get(dead_letter.REASON) or b"").decode(errors="replace")
-        if (at := self._coordinates(source)) is None or verdict not in BITS:
-            self._note("a dead letter without a source", entry.partition, entry.offset, f"{source!r}")
-            return None
-        if self._hear("dead letter", entry, *at):
+        at = self._request("dead letter", entry, source if verdict in BITS else None)
+        if at is not None and self._hear("dead letter", entry, *at):
             self._take_letter(verdict, digest(entry.key, entry.value, list(own), entry.timestamp), *at)
         return at
 
@@ -165,12 +155,16 @@ class Ledger:
             violations.append(Violation("too many duplicates", -1, -1, f"{count}, at most {duplicates_max}"))
         return violations
 
-    def _coordinates(self, source: bytes) -> tuple[int, int] | None:
-        topic, _, at = source.decode(errors="replace").partition("/")
-        partition, _, offset = at.partition("/")
-        if topic != self._topic or not _is_number(partition) or not _is_number(offset):
-            return None
-        return int(partition), int(offset)
+    def _request(self, kind: Kind, outcome: Entry, source: bytes | None) -> tuple[int, int] | None:
+        """The partition and offset that *source* names; None, and noted, if that is no request of the topic."""
+        named = None if source is None else source_in(source)
+        if named is not None and named.topic == self._topic:
+            return named.partition, named.offset
+        if named is not None and self._within is not None:
+            self.foreign[kind] += 1
+        else:
+            self._note(SOURCELESS[kind], outcome.partition, outcome.offset, f"{source!r}")
+        return None
 
     def _hear(self, kind: Kind, entry: Entry, partition: int, offset: int) -> bool:
         """Take note of an outcome for *partition* and *offset*, and return whether that is one to be judged."""
@@ -194,10 +188,10 @@ class Ledger:
     def _take_answer(self, entry: Entry, partition: int, offset: int) -> None:
         page = self.pages[partition]
         place = page.reach(offset)
-        if (told := _told(entry)) is None:
+        if (said := told(entry)) is None:
             self._note("an answer that cannot be read", partition, offset, f"at {entry.partition}/{entry.offset}")
             return
-        verdict, told_digest = told
+        verdict, says = said
         if verdict != COMPLETE:
             page.found[place] |= BITS[verdict]
             page.replies[place] = min(TIMES_MAX, page.replies[place] + 1)
@@ -205,9 +199,9 @@ class Ledger:
         self._count_outcome(page, place)
         page.found[place] |= BITS[COMPLETE]
         page.results[place] = min(TIMES_MAX, page.results[place] + 1)
-        if page.answered[place] not in {0, told_digest}:
+        if page.answered[place] not in {0, says}:
             self._note("two different answers", partition, offset, f"one of them at {entry.partition}/{entry.offset}")
-        page.answered[place] = told_digest
+        page.answered[place] = says
 
     def _take_letter(self, verdict: str, kept: int, partition: int, offset: int) -> None:
         page = self.pages[partition]
@@ -231,24 +225,3 @@ class Ledger:
 
 def _answers(page: Page, place: int) -> int:
     return page.results[place] + page.replies[place]
-
-
-def _is_number(text: str) -> bool:
-    return len(text) <= OFFSET_DIGITS_MAX and text.isascii() and text.isdecimal()
-
-
-def _told(entry: Entry) -> tuple[str, int] | None:
-    """The verdict of an answer, and the digest of what it says; None if it is no answer at all."""
-    try:
-        answer = _decode((entry.value or b"").decode())
-        verdict = COMPLETE if answer["status"] == COMPLETE else answer["error"]["code"]
-        if verdict not in BITS or not isinstance(answer["batchid"], str):
-            return None
-        return verdict, _answer_digest(entry.key, answer["batchid"], answer["response"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def _answer_digest(key: bytes | None, batchid: str | None, sums: Sequence[bytes]) -> int:
-    """Of what an answer says; *sums* as the digits of each."""
-    return digest((batchid or "").encode() if key is None else key, batchid, sums)

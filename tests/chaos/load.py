@@ -10,7 +10,8 @@ from typing import Any, cast
 from confluent_kafka import KafkaError, Message, Producer
 
 from consumer.ledger.entry import COMPLETE, Entry, Expectation
-from consumer.ledger.ledger import Ledger, digest
+from consumer.ledger.ledger import Ledger
+from consumer.ledger.reading import digest
 from domain.batch import Code
 from tests.support.waiting import wait_until
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from consumer.ledger.entry import Violation
 from consumer.ledger.judgement import State
-from consumer.ledger.ledger import WITHOUT_SOURCE, Ledger
+from consumer.ledger.ledger import SOURCELESS, Ledger
 from consumer.ledger.page import Kind
 
 REPEATED = "repeated"
+WITHOUT_SOURCE: dict[str, Kind] = {kind: of_kind for of_kind, kind in SOURCELESS.items()}
 
 
 @dataclass(slots=True)
@@ -16,7 +17,7 @@ class Findings:
     """Of each kind of violation, and of repetitions, `listed_max` are kept by their coordinates.
 
     `removed_since`: requests that retention has removed while the audit was running. `outdated`: outcomes of requests
-    that are no longer kept.
+    that are no longer kept. `foreign`: outcomes of requests of other topics.
     """
 
     listed_max: int
@@ -26,6 +27,7 @@ class Findings:
     repeated: int = 0
     removed_since: int = 0
     outdated: Counter[Kind] = field(default_factory=Counter)
+    foreign: Counter[Kind] = field(default_factory=Counter)
 
     @property
     def requests(self) -> int:
@@ -47,6 +49,8 @@ class Findings:
     def take(self, ledger: Ledger, *, first: bool) -> None:
         """Take over what the ledger of a round says; what has no place in any round is told by the *first* alone."""
         self.states.update(ledger.states())
+        if first:
+            self.foreign = ledger.foreign
         for violation in ledger.findings():
             if violation.partition >= 0 and (first or violation.kind not in WITHOUT_SOURCE):
                 self.add(violation)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 from config.settings import Settings
 from consumer.commands import output
-from consumer.commands.audit.findings import Findings
+from consumer.commands.audit.findings import WITHOUT_SOURCE, Findings
 from consumer.commands.audit.scope import Scope
 from consumer.ledger.entry import Violation
-from consumer.ledger.ledger import WITHOUT_SOURCE
 from consumer.ledger.page import Kind
 
 # What to do next, by what a violation's kind has in it; the first that fits.
@@ -62,6 +61,7 @@ def as_json(settings: Settings, scope: Scope, findings: Findings) -> Json:
         "removed_unread": scope.unread,
         "removed_meanwhile": findings.removed_since,
         "outdated": dict(findings.outdated),
+        "foreign": dict(findings.foreign),
         "violations": dict(findings.violations),
         "listed": [
             {"kind": each.kind, **_coordinates(settings, each), "detail": each.detail}
@@ -124,6 +124,8 @@ def remarks(scope: Scope, findings: Findings) -> Iterator[str]:
         yield f"retention has removed {findings.removed_since:,} offsets of requests while the audit was running"
     if findings.outdated:
         yield f"passed over, because retention has removed their requests: {_counted(findings.outdated)}"
+    if findings.foreign:
+        yield f"passed over, because their requests stand in another topic: {_counted(findings.foreign)}"
     if findings.states["unknown"]:
         yield "where outcomes may have been removed, nothing can be proved: audit more often than retention removes"
     yield from dict.fromkeys(_hint(kind) for kind in findings.violations)

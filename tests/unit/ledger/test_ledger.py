@@ -85,6 +85,7 @@ WRONG = {
     ),
     "a sum is wrong": ([asked(0), result(0, sums=[3, 10**30 + 1])], [("wrong answer", 0)]),
     "a sum is a float": ([asked(0), result(0, sums=[3, 1e30])], [("wrong answer", 0)]),
+    "a sum is in quotes": ([asked(0), result(0, sums=["3", str(10**30)])], [("wrong answer", 0)]),
     "the batchid is another's": ([asked(0), result(0, batchid="other")], [("wrong answer", 0)]),
     "the key is another's": ([asked(0), result(0, key=b"other")], [("wrong answer", 0)]),
     "both kinds of outcome": (
@@ -155,6 +156,14 @@ WRONG = {
     ),
     "an answer with a code that does not exist": (
         [asked(0), reply(0, "bad_mood"), result(0)],
+        [("an answer that cannot be read", 0)],
+    ),
+    "a source with more digits than any offset": (
+        [_answer(f"{REQUESTS}/0/{'7' * 5000}", b"key", {"batchid": "good", "response": [], "status": "complete"})],
+        [("an answer without a source", 0)],
+    ),
+    "a batchid that is no string": (
+        [asked(0), lambda ledger: ledger.answer(Entry("results", 0, 0, None, b'{"batchid": 7, "response": [], "status": "complete"}', [("source", f"{REQUESTS}/0/0".encode())], 0)), result(0)],
         [("an answer that cannot be read", 0)],
     ),
     "a source that is no number": (

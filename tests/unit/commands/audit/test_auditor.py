@@ -147,6 +147,18 @@ async def test_outcomes_of_requests_that_retention_has_removed_are_told() -> Non
 
 
 @pytest.mark.parametrize("at_once", [ALL_AT_ONCE, 20])
+async def test_outcomes_of_another_topic_s_requests_are_left_to_others(at_once: int) -> None:
+    topics = history(50)
+    topics.write(answer(1, 5)._replace(headers=[("source", b"another-topic/1/5")]))
+    for each in (letter(1, 7), letter(1, 8)):
+        headers = [(name, b"another-topic" if name == "dlq.topic" else value) for name, value in each.headers]
+        topics.write(each._replace(headers=headers))
+    findings = await audited(topics, at_once=at_once)
+    assert (findings.verdict, findings.violations) == ("proved", Counter())
+    assert findings.foreign == {"answer": 1, "dead letter": 2}
+
+
+@pytest.mark.parametrize("at_once", [ALL_AT_ONCE, 20])
 async def test_retention_may_overtake_an_audit(at_once: int) -> None:
     topics = history(50)
     scope = await everything(topics)
