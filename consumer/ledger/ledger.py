@@ -171,6 +171,8 @@ class Ledger:
         if self._within is not None and partition not in self._within:
             return False
         page = self.pages[partition]
+        if page.asked_to is not None and offset >= page.asked_to:
+            return False
         page.heard_first.setdefault(kind, offset)
         first = page.partitions.setdefault(kind, entry.partition)
         highest = page.heard_highest.get((kind, entry.partition), -1)

@@ -27,7 +27,7 @@ class Page:
 
     The page begins at the offset `first`. Outcomes are due below `due`, or everywhere if that is None: what is behind
     may be in flight. Below `kept_from` of their kind, outcomes may have been there and be gone by retention, and below
-    `asked_from` requests.
+    `asked_from` requests; there are none from `asked_to` on.
     """
 
     first: int = 0
@@ -48,6 +48,7 @@ class Page:
     heard_highest: dict[tuple[Kind, int], int] = field(default_factory=dict)
     kept_from: dict[Kind, int] = field(default_factory=dict)
     asked_from: int = 0
+    asked_to: int | None = None
     due: int | None = None
     end: int = 0
     done: int = 0

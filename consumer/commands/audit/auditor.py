@@ -76,6 +76,7 @@ class Auditor:
 
     def _prepare(self, page: Page, partition: int, number: int) -> None:
         page.due = None if self._scope.due is None else self._scope.due.get(partition, 0)
+        page.asked_to = self._scope.newest.get(partition)
         page.homes = {kind: partition % len(self._scope.outcomes[kind]) for kind in KINDS}
         page.partitions = self._partitions[partition]
         page.heard_highest = self._whereabouts.highest(number, partition) if number else {}
@@ -100,7 +101,7 @@ class Auditor:
             detail = f"at {outcome.topic}/{outcome.partition}/{outcome.offset}"
             self.findings.add(Violation("an outcome of no request", partition, offset, detail))
             return
-        if offset < scope.kept[partition]:
+        if offset < scope.kept.get(partition, 0):
             self.findings.outdated[kind] += 1
         if self._rounds.count > 1:
             self._whereabouts.note(self._rounds.number(partition, offset), kind, outcome, partition, offset)

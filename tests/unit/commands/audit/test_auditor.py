@@ -55,6 +55,12 @@ def forge_a_stranger(topics: HandmadeTopics) -> None:
     topics.write(answer(2, 10**17)._replace(partition=0))
 
 
+def forge_a_stranger_among_the_first(topics: HandmadeTopics) -> None:
+    log = topics.logs[ANSWERS, 1]
+    log.insert(3, answer(1, 100))
+    log[:] = [each._replace(offset=number) for number, each in enumerate(log)]
+
+
 def forge_a_source_without_end(topics: HandmadeTopics) -> None:
     for offset in (b"9" * 5_000, "\N{ARABIC-INDIC DIGIT ONE}".encode(), b"-1", b""):
         topics.write(answer(2, 1)._replace(headers=[("source", f"{REQUESTS}/2/".encode() + offset)]))
@@ -76,6 +82,7 @@ FORGED: dict[Callable[[HandmadeTopics], None], dict[str, list[tuple[int, int]]]]
     forge_a_sum_in_quotes: {"wrong answer": [(1, 99)]},
     forge_the_order: {"answer out of order": [(1, 5)]},
     forge_a_stranger: {"an outcome of no request": [(2, 10**17), (1, 100)]},
+    forge_a_stranger_among_the_first: {"an outcome of no request": [(1, 100)]},
     forge_a_source_without_end: {"an answer without a source": [(2, 92 + number) for number in range(4)]},
     forge_an_answer_that_is_none: {"an answer that cannot be read": [(1, 8), (1, 8)]},
     forge_a_lost_letter: {
