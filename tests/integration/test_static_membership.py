@@ -44,10 +44,11 @@ class Place:
 
     @property
     def generation(self) -> int:
-        return int(self._coordinator.generation)
+        return int(self.coordinator.generation)
 
     @property
-    def _coordinator(self) -> Any:
+    def coordinator(self) -> Any:
+        """aiokafka's own."""
         return self.member.source._consumer._coordinator
 
 
@@ -88,6 +89,10 @@ class Group:
             return all(len(place.member.delivered) == before[place] + len(place.partitions) for place in places)
 
         await wait_until(delivered)
+
+
+async def heartbeat_that_is_not_sent() -> bool:
+    return True
 
 
 async def watched(place: Place) -> None:
@@ -141,10 +146,8 @@ async def test_new_partitions_are_noticed_also_after_the_leader_has_restarted(gr
     await places[0].restart()
     await settled(*places)
 
-    grown = NewPartitions(group.topics.request_topic, PARTITIONS + 2)
-    administrator(group.broker.bootstrap_servers).create_partitions([grown])[group.topics.request_topic].result(
-        timeout=20
-    )
+    admin, topic = administrator(group.broker.bootstrap_servers), group.topics.request_topic
+    admin.create_partitions([NewPartitions(topic, PARTITIONS + 2)])[topic].result(timeout=20)
     await settled(*places, partitions=PARTITIONS + 2)
     await group.deliver(places, partitions=PARTITIONS + 2)
 
@@ -161,11 +164,14 @@ async def test_of_two_with_one_name_the_elder_gives_way(group: Group) -> None:
     assert younger.member.source.rebalances == rebalances
 
 
-async def test_who_was_away_for_longer_than_a_session_joins_anew(group: Group) -> None:
-    """T28: nobody has its place, so there is nothing to give way to."""
-    (place,) = await group.of("alone")
-    place._coordinator.member_id += "-forgotten"
-    await wait_until(lambda: place.member.source.rebalances > 1)
-    await settled(place)
-    place.member.source.check()
-    await group.deliver([place])
+async def test_who_was_silent_for_longer_than_a_session_joins_anew(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T28: it asks whether it was replaced, but nobody has its place."""
+    silent, other = await group.of("first", "second")
+    with monkeypatch.context() as silence:
+        silence.setattr(silent.coordinator, "_do_heartbeat", heartbeat_that_is_not_sent)
+        await wait_until(lambda: len(other.partitions) == PARTITIONS)
+    await settled(silent, other)
+    silent.member.source.check()
+    await group.deliver([silent, other])
