@@ -38,9 +38,10 @@ _slot: Slot | None = None
 def prepare(memory_bytes_max: int, board: Board) -> None:
     """Make this process a worker: on the board, deaf to the signals of its group, mortal with its parent, bounded in memory."""
     global _slot  # noqa: PLW0603 - a process has one place on the board
-    _slot = board.take()
-    # Written by a handler in C: a worker that hangs in the midst of its work tells where.
+    # Written by a handler in C: a worker that hangs in the midst of its work tells where. Whoever is on the board can be
+    # asked: before, the signal would end it.
     faulthandler.register(signal.SIGUSR1, file=board.stacks, all_threads=False)
+    _slot = board.take()
     # A Ctrl-C reaches the whole process group, but it is the parent that decides when work ends (T21).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -121,8 +121,10 @@ class Workers:
     async def stack(self, pid: int) -> list[str]:
         """Where the worker *pid* is in its code, the innermost call first; it goes on meanwhile, and may hang in anything.
 
-        What it has told within `STACK_TIMEOUT_S`: nothing, if it is gone or is stopped itself.
+        What it has told within `STACK_TIMEOUT_S`: nothing, if it is gone, is stopped itself, or has not begun yet.
         """
+        if pid not in {state.pid for state in self.states}:
+            return []
         async with self._asking:  # for they all write into one file
             lines: list[str] = []
             with contextlib.suppress(TimeoutError, ProcessLookupError):
