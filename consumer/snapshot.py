@@ -50,7 +50,7 @@ class LaneState:
     """A lane: how far its partition has come, and its chunks in flight, oldest first.
 
     `oldest_s` is the age of the oldest request that is not done, by its timestamp; None when all is done. While requests
-    wait and none is fetched, nobody has seen its timestamp: it is no older then than the last one that was done, and for
+    wait and none is fetched, nobody has seen its timestamp: it is no older then than the last chunk that was done, and for
     a partition that had been done with, or in which nothing was done yet, it is how long that has not changed.
     `committed_offset` is None before the first commit, and where transactions commit.
     """
@@ -155,7 +155,7 @@ class Snapshots:
 def lane_state(
     partition: Partition, chunks: Sequence[Chunk], workers: Sequence[WorkerState], done: Done | None = None
 ) -> LaneState:
-    """The lane of *partition* with these *chunks* in flight; *done* is its last record that is."""
+    """The lane of *partition* with these *chunks* in flight; *done* is its last one that is."""
     return LaneState(
         partition=partition.partition,
         next_offset=partition.next_offset,

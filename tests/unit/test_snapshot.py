@@ -59,11 +59,11 @@ def test_a_lane_that_has_fetched_nothing_yet_tells_for_how_long() -> None:
 
 
 def done(*, age_s: float, ago_s: float) -> Done:
-    """A record that was made *age_s* before now, and done *ago_s* before now."""
+    """A chunk that was made *age_s* before now, and done *ago_s* before now."""
     return Done(round(1000 * (time.time() - age_s)), time.monotonic() - ago_s)
 
 
-def test_a_lane_that_has_a_backlog_and_nothing_in_flight_is_as_far_behind_as_the_last_record_that_it_has_done() -> None:
+def test_a_lane_that_has_a_backlog_and_nothing_in_flight_is_as_far_behind_as_the_last_chunk_that_it_has_done() -> None:
     state = lane_state(StandingPartition(lag=90, stuck_s=12.0), [], [], done(age_s=3600, ago_s=12.0))
     assert state.oldest_s is not None
     assert abs(state.oldest_s - 3600) < 5
