@@ -1,6 +1,7 @@
 """What the pool promises: another process does the work, and a batch that ruins its worker costs only itself."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +21,7 @@ from consumer.failures import WorkersFailing
 from consumer.pool import Pool
 from consumer.wire.records import messages
 from consumer.work import PoolLimits
+from consumer.workers import PIPE_BYTES
 from domain.batch import Code
 from tests.support.faulty_work import faulty_work
 from tests.support.records import FORM, chunk_of, request
@@ -266,3 +269,13 @@ async def test_a_chunk_knows_when_a_worker_began_and_ended_it() -> None:
     assert good.times.ended is not None
     assert good.times.began is not None
     assert good.times.ended - good.times.began >= 0.05
+
+
+async def test_a_whole_chunk_fits_into_the_pipes_to_the_workers() -> None:
+    async with running_pool(limits(workers=1)) as pool:
+        assert pool._workers is not None
+        executor = pool._workers._executor
+        queues: list[Any] = [executor._call_queue, executor._result_queue]  # type: ignore[attr-defined]
+        sizes = [fcntl.fcntl(queue._writer.fileno(), fcntl.F_GETPIPE_SZ) for queue in queues]
+
+    assert sizes == [PIPE_BYTES] * 2
