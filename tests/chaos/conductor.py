@@ -28,6 +28,9 @@ VIOLATIONS_SHOWN_MAX = 20
 # How an instance may end: well, by its own decision (see `batchsum run --help`), or by the conductor's hand.
 EXIT_CODES = {0, 3, 4, 5, 6, -signal.SIGKILL}
 
+# What Python's event loop says of clients and tasks that nobody has ended.
+LEFT_BEHIND = ("Unclosed", "Task was destroyed")
+
 
 def plan(seed: int) -> Iterator[Strike]:
     """Strikes without end; the same for the same seed, whatever happens meanwhile.
@@ -52,8 +55,8 @@ class Report:
     seed: int
     delivery: str
     strikes: int = 0
-    disturbed_s: float = 0.0
     batches: int = 0
+    duplicates_max: int = 0
     duplicates: int = 0
     timeline: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
@@ -90,14 +93,12 @@ class Conductor:
                 await asyncio.sleep(strike.pause_s)
         await self._end()
         report.batches, report.duplicates = stage.ledger.requests, stage.ledger.duplicates()
-        # Commits may fail for as long as a fault lasts, and what is published meanwhile is in flight, too.
-        duplicates_max = report.strikes * IN_FLIGHT_MAX + int(report.disturbed_s * BATCHES_PER_S)
-        report.violations += stage.judge(duplicates_max=duplicates_max)
+        report.violations += stage.judge(duplicates_max=report.duplicates_max)
         self._tell(f"{len(report.violations)} violations")
         return report
 
     async def _let_strike(self, strike: Strike) -> None:
-        report, struck_at = self.report, time.monotonic()
+        report, struck_at, repeated_before = self.report, time.monotonic(), self._stage.ledger.duplicates()
         self._tell(f"{strike.fault}, {strike.duration_s:.1f} s")
         what = await HAT[strike.fault](self._stage, strike)
         over_at = time.monotonic()
@@ -107,9 +108,15 @@ class Conductor:
             left = self._stage.ledger.without_outcome()
             detail = f"{RECOVERY_S:g} s after {strike.fault} ({what}), {len(left)} without an outcome: {left[:5]}"
             report.violations.append(Violation("no progress", -1, -1, detail))
+        now, repeated = time.monotonic(), self._stage.ledger.duplicates() - repeated_before
+        self._tell(f"    {what}; results flow again after {now - over_at:.1f} s, {repeated} repeated")
+        # Commits may fail for as long as a fault lasts, and what is published meanwhile is in flight, too.
+        repeated_max = IN_FLIGHT_MAX + int((now - struck_at) * BATCHES_PER_S)
+        if repeated > repeated_max:
+            detail = f"{repeated}, at most {repeated_max}, at {strike.fault} ({what})"
+            report.violations.append(Violation("too many duplicates", -1, -1, detail))
         report.strikes += 1
-        report.disturbed_s += time.monotonic() - struck_at
-        self._tell(f"    {what}; results flow again after {time.monotonic() - over_at:.1f} s")
+        report.duplicates_max += repeated_max
 
     @asynccontextmanager
     async def _supervised(self) -> AsyncIterator[None]:
@@ -143,7 +150,7 @@ class Conductor:
         for instance in stage.instances.running:
             instance.terminate()
         for instance in stage.instances:
-            violations += [Violation(kind, -1, -1, instance.name) for kind in await _wrongs(instance)]
+            violations += [Violation(kind, -1, -1, instance.name) for kind in await wrongs(instance)]
 
     def _tell(self, line: str) -> None:
         entry = f"{time.monotonic() - self._started_at:7.1f} s  {line}"
@@ -151,7 +158,8 @@ class Conductor:
         self._say(entry)
 
 
-async def _wrongs(instance: Instance) -> list[str]:
+async def wrongs(instance: Instance) -> list[str]:
+    """What is wrong with how an instance has ended."""
     try:
         code = await instance.ended()
     except TimeoutError:
@@ -161,4 +169,6 @@ async def _wrongs(instance: Instance) -> list[str]:
     found = [] if well else [f"an undocumented exit: {code}"]
     if instance.memory_bytes_max > MEMORY_BYTES_MAX:
         found.append(f"too much memory: {instance.memory_bytes_max // MIB} MiB")
+    told = (str(event["event"]) for event in instance.events())
+    found += [f"something is left behind: {line.splitlines()[0]}" for line in told if line.startswith(LEFT_BEHIND)]
     return found
