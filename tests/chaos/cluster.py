@@ -107,6 +107,14 @@ class ChaosKafka(ApacheKafka):
         (done,) = self.administrator.delete_acls([rules]).values()
         done.result(timeout=ADMIN_TIMEOUT_S)
 
+    def take_replicas(self, topic: str) -> None:
+        """Writes to *topic* fail from now on, as where the brokers with the other replicas are down."""
+        self.configure(topic, {"min.insync.replicas": str(len(self.nodes) + 1)})
+
+    def give_replicas(self, topic: str) -> None:
+        """Let *topic* be written again."""
+        self.configure(topic, {"min.insync.replicas": "1"})
+
     def configure(self, topic: str, configs: Mapping[str, str]) -> None:
         """Change configurations of a topic that there is."""
         entries = [

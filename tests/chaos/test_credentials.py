@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.load import goods
-from tests.chaos.scene import Scene
+from tests.chaos.scene import Scene, both_deliveries
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_broker("it checks no credentials")
@@ -37,6 +37,8 @@ async def test_26_refused_credentials_end_the_start_with_a_clear_message(stage: 
     assert not instance.is_healthy
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_26_withdrawn_credentials_are_outlasted_or_end_the_instance(stage: Scene) -> None:
     """Not ready while they are withdrawn; as they are not given back in time, it exits, and the next one goes on."""
     await asyncio.to_thread(stage.kafka.let_in, USER, PASSWORD)

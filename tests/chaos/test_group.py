@@ -10,6 +10,7 @@ from tests.chaos.load import goods, mixed, order
 from tests.chaos.scene import IN_FLIGHT_MAX, SESSION_TIMEOUT_S, Scene, both_deliveries
 from tests.chaos.test_stopping import with_a_long_chunk
 from tests.support.faulty_instance import BLOCKED_S
+from tests.support.http import http_settings, sample
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_broker("it judges guarantees")
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.real_broker("it judges guarantees")
 RECOVERY_S = 30.0
 
 
+@pytest.mark.slow
 @both_deliveries
 async def test_13_a_storm_of_joins_and_leaves_loses_nothing_and_leaves_no_partition_unserved(stage: Scene) -> None:
     async with stage.loaded(mixed(random.Random(13)), batches_per_s=200):
@@ -38,6 +40,7 @@ async def test_13_a_storm_of_joins_and_leaves_loses_nothing_and_leaves_no_partit
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@both_deliveries
 async def test_14_what_is_in_flight_at_a_revocation_is_drained_within_the_budget(stage: Scene) -> None:
     """And committed: the next owner does nothing again."""
     await stage.produce_everywhere(lambda: with_a_long_chunk(0.5))
@@ -51,19 +54,23 @@ async def test_14_what_is_in_flight_at_a_revocation_is_drained_within_the_budget
     assert stage.judge(duplicates_max=0) == []
 
 
+@pytest.mark.slow
 @both_deliveries
-async def test_14_what_is_late_at_a_revocation_is_dropped_and_said_to_be(stage: Scene) -> None:
+async def test_14_what_is_late_at_a_revocation_is_dropped_and_counted(stage: Scene) -> None:
     """It has not been published, so whoever does it again is the first."""
     await stage.produce([*goods(100), order("sleep:4"), *goods(100)])
-    first = await stage.started(faulty=True, drain_timeout_ms=500)
+    first = await stage.started(faulty=True, drain_timeout_ms=500, **http_settings())
     await stage.outcomes(1)
     second = await stage.started(faulty=True)
     assert (await first.logged("drain budget spent, work dropped"))["lanes"] == 1
+    assert await sample(first.url, "batchsum_dropped_chunks_total") >= 1
     await stage.settled()
     assert [await instance.stopped() for instance in (first, second)] == [0, 0]
     assert stage.judge(duplicates_max=0) == []
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_15_a_chunk_longer_than_the_longest_pause_between_polls_keeps_the_instance_in_its_group(
     stage: Scene,
 ) -> None:
@@ -75,6 +82,7 @@ async def test_15_a_chunk_longer_than_the_longest_pause_between_polls_keeps_the_
     assert stage.judge(duplicates_max=0) == []
 
 
+@pytest.mark.slow
 @both_deliveries
 async def test_16_a_zombie_that_wakes_up_repeats_at_most_what_it_had_in_flight(stage: Scene) -> None:
     """Exactly once, what it had begun is fenced; a reader sees nothing of it."""
@@ -92,15 +100,18 @@ async def test_16_a_zombie_that_wakes_up_repeats_at_most_what_it_had_in_flight(s
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_24_a_blocked_event_loop_is_counted_and_the_group_rejoined(stage: Scene) -> None:
     """Blocked for longer than a session may be silent: with the default of 45 s, 30 s would not even be noticed."""
     async with stage.loaded(mixed(random.Random(24)), batches_per_s=200):
-        instance = await stage.started(faulty=True)
+        instance = await stage.started(faulty=True, **http_settings())
         await stage.outcomes(200)
         assert BLOCKED_S > SESSION_TIMEOUT_S
         instance.signal(signal.SIGUSR1)
         stall = await instance.logged("event loop stood still")
         assert float(str(stall["seconds"])) > BLOCKED_S - 1
+        assert await sample(instance.url, "batchsum_loop_stalls_total") >= 1
         await stage.flowing(within_s=RECOVERY_S)
     await stage.settled()
     await wait_until(lambda: instance.is_healthy)
@@ -108,6 +119,7 @@ async def test_24_a_blocked_event_loop_is_counted_and_the_group_rejoined(stage: 
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
 async def test_25_an_instance_without_partitions_is_ready_and_quiet(stage: Scene) -> None:
     """Five instances for four partitions: one has none, for longer than a member may go without polling."""
     instances = [await stage.started(max_poll_interval_ms=1_000) for _ in range(5)]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import statistics
+from typing import cast
 
 import pytest
 from confluent_kafka import Message
@@ -85,8 +86,9 @@ UNUSUAL = [
 ]
 
 
+@both_deliveries
 async def test_05_every_malformed_request_has_its_documented_verdict(stage: Scene) -> None:
-    """In any company, and the second time as the first."""
+    """In any company, and the second time as the first: the same bytes get the same verdict, to the letter."""
     instance = await stage.started(workers=2)
     await stage.produce([*goods(5), *MALFORMED, *UNUSUAL, *goods(5)], partition=0)
     await stage.produce([*reversed(MALFORMED), *UNUSUAL], partition=1)
@@ -95,11 +97,21 @@ async def test_05_every_malformed_request_has_its_documented_verdict(stage: Scen
     await stage.settled()
     assert await instance.stopped() == 0
     assert stage.judge() == []
+    said: dict[bytes | None, set[tuple[bytes, ...]]] = {}
+    for partition in range(3):
+        for letter in await read(stage.kafka, stage.topics.dead_letter_topic, partition=partition):
+            headers = cast("dict[str, bytes]", dict(letter.headers() or ()))
+            what = tuple(headers.get(f"dlq.{name}", b"") for name in ("reason", "message", "details"))
+            said.setdefault(letter.value(), set()).add(what)
+    assert len(said) == len(MALFORMED)
+    assert {len(whats) for whats in said.values()} == {1}, said
 
 
 HUGE_S = 3.0
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_28_a_huge_batch_or_a_hot_partition_does_not_slow_the_others_down(stage: Scene) -> None:
     """While partition 0 keeps a worker busy for seconds, and partition 1 has a backlog, a lone batch is answered soon."""
     instance = await stage.started(faulty=True, workers=2)

@@ -52,11 +52,8 @@ async def test_18_sigterm_under_load_drains_commits_and_leaves(stage: Scene) -> 
     assert stage.judge(duplicates_max=0) == []
 
 
-@pytest.mark.parametrize(
-    ("insist", "delivery"),
-    [(True, "at_least_once"), (False, "exactly_once")],
-    ids=["a second signal", "the budget spent"],
-)
+@both_deliveries
+@pytest.mark.parametrize("insist", [True, False], ids=["a second signal", "the budget spent"])
 async def test_19_an_instance_that_may_not_drain_ends_at_once_and_loses_nothing(stage: Scene, insist: bool) -> None:
     await stage.produce_everywhere(lambda: with_a_long_chunk(6))
     instance = await stage.started(faulty=True, drain_timeout_ms=3_000 if insist else 1_000)
@@ -99,6 +96,8 @@ async def test_20_after_sigkill_the_workers_are_gone_and_a_restart_resumes_at_th
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_21_sigterm_during_a_rebalance_is_obeyed_within_the_budget(stage: Scene) -> None:
     await stage.produce_everywhere(lambda: with_a_long_chunk(2))
     instance = await stage.started(faulty=True)
@@ -114,6 +113,7 @@ async def test_21_sigterm_during_a_rebalance_is_obeyed_within_the_budget(stage: 
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loaded", "delivery"),
     [(True, "at_least_once"), (True, "exactly_once"), (False, "at_least_once")],

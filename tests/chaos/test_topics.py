@@ -1,15 +1,18 @@
 """Faults 6, 8, 22, 23: topics that are missing, forbidden or full, that have forgotten records, or have gaps."""
 
 import asyncio
-from typing import cast
+from collections.abc import Callable
+from typing import TypeAlias, cast
 
 import pytest
 from confluent_kafka import Message, Producer
 
 from config.units import MIB
 from domain.batch import Code
+from tests.chaos.cluster import ChaosKafka
 from tests.chaos.load import bad, good, goods
-from tests.chaos.scene import IN_FLIGHT_MAX, Scene, both_deliveries
+from tests.chaos.scene import IN_FLIGHT_MAX, LANE_CHUNKS_MAX, Scene, both_deliveries
+from tests.support.http import http_settings, sample
 from tests.support.instances import Instance
 from tests.support.kafka import read
 from tests.support.records import request
@@ -17,37 +20,55 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_broker("it judges guarantees")
 
+Bar: TypeAlias = Callable[[ChaosKafka, str], None]
+
+# What keeps a topic from being written, and what ends it.
+BARS: dict[str, tuple[Bar, Bar]] = {
+    "forbidden": (ChaosKafka.forbid_writing, ChaosKafka.allow_writing),
+    "down": (ChaosKafka.take_replicas, ChaosKafka.give_replicas),
+}
+SLOW_BYTES_PER_S = 15_000
 POISON = bad(b"poison", Code.INVALID_JSON, replied=False)
 MEMORY_BYTES_MAX = 250 * MIB
 CLEANED_TIMEOUT_S = 30.0
 
 
+@pytest.mark.slow
 @both_deliveries
-async def test_06_while_dead_letters_are_forbidden_the_offset_is_held(stage: Scene) -> None:
-    """The instance is not healthy meanwhile, the other partitions go on, and so does this one as soon as it may."""
-    instance = await stage.started()
-    await asyncio.to_thread(stage.kafka.forbid_writing, stage.topics.dead_letter_topic)
+@pytest.mark.parametrize("what", ["forbidden", "down"])
+async def test_06_while_no_dead_letter_can_be_written_the_offset_is_held(stage: Scene, what: str) -> None:
+    """The instance is not ready meanwhile, the other partitions go on, and so does this one as soon as it may."""
+    close, reopen = BARS[what]
+    instance = await healthy(await stage.started(**http_settings()))
+    recovered = len(instance.events("healthy"))
+    await asyncio.to_thread(close, stage.kafka, stage.topics.dead_letter_topic)
     await stage.produce([*goods(10), POISON, *goods(10)])
-    await instance.logged("not healthy")
+    await instance.logged("not healthy", times=recovered + 1)
     await stage.produce(goods(100), partition=1)
     await wait_until(lambda: stage.observer.committed.get(1) == 100)
     assert stage.observer.committed.get(0, 0) <= 10
     await wait_until(lambda: not instance.is_healthy)
+    assert await sample(instance.url, "batchsum_ready") == 0
+    assert len(instance.events("healthy")) == recovered
+    assert (0, 10) in stage.ledger.without_outcome()
 
-    await asyncio.to_thread(stage.kafka.allow_writing, stage.topics.dead_letter_topic)
+    await asyncio.to_thread(reopen, stage.kafka, stage.topics.dead_letter_topic)
     await stage.settled()
     await wait_until(lambda: instance.is_healthy)
     assert await instance.stopped() == 0
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_06_a_dead_letter_topic_that_is_missing_is_waited_for(stage: Scene) -> None:
     topic = stage.topics.dead_letter_topic
     stage.observer.absent.add(topic)
     await asyncio.to_thread(stage.kafka.delete_topic, topic)
-    instance = await stage.started()
+    instance = await healthy(await stage.started())
+    recovered = len(instance.events("healthy"))
     await stage.produce([*goods(10), POISON, *goods(10)])
-    await instance.logged("not healthy")
+    await instance.logged("not healthy", times=recovered + 1)
     assert stage.observer.committed.get(0, 0) <= 10
 
     await asyncio.to_thread(stage.kafka.create_topic, topic)
@@ -57,21 +78,28 @@ async def test_06_a_dead_letter_topic_that_is_missing_is_waited_for(stage: Scene
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
 @both_deliveries
-async def test_08_while_results_are_refused_memory_is_flat_and_nothing_is_committed(stage: Scene) -> None:
+@pytest.mark.parametrize("what", ["forbidden", "down"])
+async def test_08_while_no_result_can_be_written_memory_is_flat_and_nothing_is_committed(
+    stage: Scene, what: str
+) -> None:
     """Forty times as much as may be in flight is waiting, and stays where it is."""
-    instance = await stage.started()
-    await asyncio.to_thread(stage.kafka.forbid_writing, stage.topics.result_topic)
+    close, reopen = BARS[what]
+    instance = await healthy(await stage.started())
+    recovered = len(instance.events("healthy"))
+    await asyncio.to_thread(close, stage.kafka, stage.topics.result_topic)
     await stage.produce_everywhere(lambda: (good(str(n), [[n] * 30_000]) for n in range(100)))
-    await instance.logged("not healthy")
+    await instance.logged("not healthy", times=recovered + 1)
     instance.memory_bytes_max = 0
-    for _ in range(30):
+    for _ in range(60):
         instance.look()
         await asyncio.sleep(0.1)
+    assert len(instance.events("healthy")) == recovered
     assert instance.memory_bytes_max < MEMORY_BYTES_MAX
     assert set(stage.observer.committed.values()) <= {0}
 
-    await asyncio.to_thread(stage.kafka.allow_writing, stage.topics.result_topic)
+    await asyncio.to_thread(reopen, stage.kafka, stage.topics.result_topic)
     await stage.settled(timeout_s=60)
     instance.look()
     assert instance.memory_bytes_max < MEMORY_BYTES_MAX
@@ -79,6 +107,27 @@ async def test_08_while_results_are_refused_memory_is_flat_and_nothing_is_commit
     assert stage.judge(duplicates_max=IN_FLIGHT_MAX) == []
 
 
+@pytest.mark.slow
+@both_deliveries
+async def test_08_while_results_are_written_slowly_no_more_is_fetched_than_may_be_in_flight(stage: Scene) -> None:
+    """They are made much faster than the broker gets them; nothing fails, and all of them arrive."""
+    instance = await stage.started(**http_settings())
+    (proxy,) = stage.kafka.proxies
+    proxy.upward_bytes_per_s = SLOW_BYTES_PER_S
+    await stage.produce_everywhere(lambda: (good(f"{n} {'x' * 200}", [[n] * 30_000]) for n in range(100)))
+    while stage.ledger.outcomes < stage.ledger.requests:
+        assert await sample(instance.url, "batchsum_in_flight_chunks") <= stage.partitions * LANE_CHUNKS_MAX
+        instance.look()
+        await asyncio.sleep(0.1)
+    await proxy.heal()
+    await stage.settled()
+    assert instance.memory_bytes_max < MEMORY_BYTES_MAX
+    assert instance.events("cannot publish, trying again") == []
+    assert await instance.stopped() == 0
+    assert stage.judge(duplicates_max=0) == []
+
+
+@both_deliveries
 @pytest.mark.parametrize("policy", ["earliest", "stop"])
 async def test_22_a_committed_offset_that_retention_has_overtaken_is_no_secret(stage: Scene, policy: str) -> None:
     first = await stage.started()
@@ -89,7 +138,7 @@ async def test_22_a_committed_offset_that_retention_has_overtaken_is_no_secret(s
     await stage.produce(goods(10, "kept"))
     await asyncio.to_thread(stage.kafka.forget, stage.topics.request_topic, before=40)
 
-    second = await stage.started(lost_offsets=policy)
+    second = await stage.started(lost_offsets=policy, **http_settings())
     lost = await second.logged("offset lost")
     assert (lost["level"], lost["offset"], lost["earliest"]) == ("error", 10, 40)
     if policy == "stop":
@@ -98,6 +147,7 @@ async def test_22_a_committed_offset_that_retention_has_overtaken_is_no_secret(s
         assert stage.observer.committed[0] == 10
     else:
         await wait_until(lambda: stage.observer.committed[0] == 50)
+        assert await sample(second.url, "batchsum_offsets_lost_total") == 1
         assert await second.stopped() == 0
         assert stage.ledger.without_outcome() == [(0, offset) for offset in range(10, 40)]
 
@@ -130,6 +180,8 @@ def _produce_transactions(stage: Scene) -> None:
         end(20)
 
 
+@pytest.mark.slow
+@both_deliveries
 async def test_23_gaps_left_by_compaction_stall_nothing_and_lag_reads_zero(stage: Scene) -> None:
     """Of a hundred requests with the same key, some are left."""
     eager = {"cleanup.policy": "compact", "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.01"}
@@ -152,6 +204,12 @@ async def compacted(stage: Scene) -> list[int]:
         while len(left := await read(stage.kafka, stage.topics.request_topic)) == stage.ledger.requests:
             await asyncio.sleep(0.5)
     return [record.offset() or 0 for record in left]
+
+
+async def healthy(instance: Instance) -> Instance:
+    """Itself, once it says that all is well; each trouble and each recovery that it logs comes after that."""
+    await wait_until(lambda: instance.is_healthy)
+    return instance
 
 
 def last_summary(instance: Instance) -> tuple[object, object]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -15,7 +16,7 @@ from tests.support.waiting import POLL_S, wait_until
 TIMEOUT_S = 60.0
 
 
-def http_settings(**others: object) -> dict[str, object]:
+def http_settings(**others: object) -> dict[str, Any]:
     """What switches the port on, on any port that is free."""
     return {"http_enabled": True, "http_port": 0, **others}
 
@@ -39,6 +40,14 @@ async def serving(instance: Instance, **others: object) -> AsyncIterator[httpx.A
 def client_of(url: str) -> httpx.AsyncClient:
     """A client that sends its requests to *url*, whatever proxies the environment may name."""
     return httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False)
+
+
+async def sample(url: str, name: str) -> float:
+    """The value of a metric without labels, as the port at *url* tells it now: `batchsum_ready`."""
+    async with client_of(url) as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    (value,) = (line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} "))
+    return float(value)
 
 
 async def answers(url: str) -> None:

@@ -123,6 +123,11 @@ class Instance:
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
 
     @property
+    def url(self) -> str:
+        """Where its HTTP port is; it has one where the settings say so."""
+        return str(self.events("HTTP port bound")[-1]["url"])
+
+    @property
     def is_healthy(self) -> bool:
         """Whether its heartbeat is fresh: what a probe of its supervisor would see."""
         with suppress(FileNotFoundError):
