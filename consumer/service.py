@@ -79,8 +79,11 @@ class Service:
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
-                starting.cancel()
-                await asyncio.gather(starting, return_exceptions=True)
+                try:
+                    await self._drain()  # partitions may have been assigned, or still be, until the group is left
+                finally:
+                    starting.cancel()
+                    await asyncio.gather(starting, return_exceptions=True)
                 return
             await starting
             await self._serve(stopping)
@@ -116,13 +119,16 @@ class Service:
             self.health.draining = True
             log.info("draining")
             # The background goes on meanwhile: what drains is committed, and heartbeats are sent.
-            if not await self._lanes.close():
-                raise NotDrained(f"not drained within {self._settings.drain_timeout_ms} ms")
+            await self._drain()
             log.info("drained", batches_total=self.report.batches)
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        if not await self._lanes.close():
+            raise NotDrained(f"not drained within {self._settings.drain_timeout_ms} ms")
 
     def _make_lane(self, source: lane.Source) -> lane.Lane:
         return lane.Lane(

@@ -141,6 +141,27 @@ async def test_a_batch_that_kills_its_worker_costs_only_itself(broker: Broker, t
     assert letter.value() == request("signal:11")
 
 
+async def test_no_lane_is_left_when_partitions_are_assigned_while_a_start_is_given_up(
+    broker: Broker, topics: Topics, delivery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on without a consumer and without a drain, and be torn down in the middle of what it does."""
+    service, stop = Service(settings_for(broker, topics, delivery=delivery)), asyncio.Event()
+    join = service.source.start
+
+    async def join_and_hang() -> None:
+        await join()
+        stop.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await service.source.stop()
+
+    monkeypatch.setattr(service.source, "start", join_and_hang)
+    await asyncio.wait_for(service.run(stop), 60)
+    assert not service._lanes.running
+    assert not service._lanes.failed.done()
+
+
 async def test_a_restart_goes_on_where_the_last_run_stopped(broker: Broker, topics: Topics, delivery: str) -> None:
     for run in range(3):
         await produce(broker, topics.request_topic, [request(f"{run}-{number}") for number in range(100)])
