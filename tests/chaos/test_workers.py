@@ -85,6 +85,7 @@ async def test_03_a_batch_that_never_ends_is_cut_short_and_its_core_is_free(stag
     assert stage.judge() == []
 
 
+@pytest.mark.slow
 @both_deliveries
 @pytest.mark.parametrize("fault", ["exit:1", "hang"])
 async def test_07_a_bad_deployment_stops_the_instance_with_its_offset_held(stage: Scene, fault: str) -> None:
