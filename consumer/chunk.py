@@ -78,13 +78,14 @@ class Encoded(NamedTuple):
 class Processed:
     """What came of a chunk's records: their answers, in order, and the rejections by the offset of the request.
 
-    `integers` is how many were summed.
+    `integers` is how many were summed. `traced` has, by its offset too, the `traceparent` of each request that has a span.
     """
 
     records: int
     integers: int
     answers: list[Encoded]
     rejections: dict[int, Rejection]
+    traced: dict[int, bytes] = field(default_factory=dict)
 
 
 class Finished(NamedTuple):

@@ -1,9 +1,10 @@
 """What a worker makes of a chunk: records out of their batches, the work, and the answers in batches again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from consumer.chunk import Chunk, Processed, Record
+from consumer.wire import trace
 from consumer.wire.records import Message, Packing, decode, encode
 from domain.batch import Limits, Outcomes
 
@@ -13,10 +14,15 @@ Process = Callable[[Sequence[bytes | None], Limits], Outcomes]
 
 
 class Form(NamedTuple):
-    """What answers look like on the wire: whether failed batches have one, and how they are put into record batches."""
+    """What answers look like on the wire: whether failed batches have one, and how they are put into record batches.
+
+    `traced` is the group with whose spans answers continue the traces of their requests; empty: there are no spans, and
+    what is traced is passed on as it is.
+    """
 
     reply_to_failed: bool
     packing: Packing
+    traced: str = ""
 
 
 def answer(chunk: Chunk, process: Process, limits: Limits, form: Form) -> Processed:
@@ -34,16 +40,46 @@ def pack(chunk: Chunk, records: Sequence[Record], outcomes: Outcomes, form: Form
     if not form.reply_to_failed:
         for place in outcomes.rejections:
             outcomes.answers[place] = None
-    answers = encode(_answers(chunk, records, outcomes), form.packing)
+    traced = _traced(records) if form.traced else {}
+    answers = encode(_answers(chunk, records, outcomes, _continued(chunk, traced, form.traced)), form.packing)
     rejections = {records[place].offset: rejection for place, rejection in outcomes.rejections.items()}
-    return Processed(len(records), outcomes.integers, answers, rejections)
+    return Processed(len(records), outcomes.integers, answers, rejections, traced)
 
 
-def _answers(chunk: Chunk, records: Sequence[Record], outcomes: Outcomes) -> Iterator[Message]:
+def source(chunk: Chunk) -> bytes:
+    """Where a request of *chunk* stands, as answers name it, with `%d` for its offset."""
+    return f"{chunk.topic}/{chunk.partition}/%d".encode()
+
+
+def _traced(records: Sequence[Record]) -> dict[int, bytes]:
+    """The traceparent of each request that is traced, by its offset."""
+    found = ((record.offset, trace.sampled(record.headers)) for record in records if record.headers)
+    return {offset: traceparent for offset, traceparent in found if traceparent}
+
+
+def _continued(chunk: Chunk, traced: Mapping[int, bytes], group_id: str) -> dict[int, bytes]:
+    """The traceparent of the answer to each request that is *traced*, by the request's offset."""
+    place = source(chunk)
+    return {
+        offset: trace.continued(traceparent, trace.span_id(group_id, place % offset))
+        for offset, traceparent in traced.items()
+    }
+
+
+def _answers(
+    chunk: Chunk, records: Sequence[Record], outcomes: Outcomes, continued: Mapping[int, bytes]
+) -> Iterator[Message]:
     """The answers, in order: keyed as the request or by batchid, and marked with where the request stands."""
-    source = f"{chunk.topic}/{chunk.partition}/%d".encode()
+    place = source(chunk)
     for record, batchid, answer in zip(records, outcomes.batchids, outcomes.answers, strict=True):
         if answer is not None:
             key = (batchid or "").encode() if record.key is None else record.key
-            passed_on = [header for header in record.headers if header[0] in PASSED_ON] if record.headers else ()
-            yield key, answer, [("source", source % record.offset), *passed_on], None
+            passed_on = _passed_on(record, continued.get(record.offset)) if record.headers else ()
+            yield key, answer, [("source", place % record.offset), *passed_on], None
+
+
+def _passed_on(record: Record, traceparent: bytes | None) -> Iterator[tuple[str, bytes]]:
+    """What an answer takes over from its request, with *traceparent* in place of the request's if there is one."""
+    for name, value in record.headers:
+        if name in PASSED_ON:
+            yield name, traceparent if traceparent is not None and name == trace.HEADER else value

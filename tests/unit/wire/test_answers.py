@@ -2,16 +2,22 @@
 
 import json
 
+import pytest
+
 from consumer.chunk import Chunk, Processed
 from consumer.wire.answers import answer
 from consumer.wire.records import messages
+from consumer.wire.trace import span_id
 from domain.batch import Code, Limits
 from domain.summation import process_chunk
 from tests.support.records import FORM, HandmadeRecord, chunk_of, log_batch, request
 
+SAMPLED = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+UNSAMPLED = SAMPLED[:-1] + b"0"
 
-def answered(chunk: Chunk, *, reply_to_failed: bool = True) -> Processed:
-    return answer(chunk, process_chunk, Limits(), FORM._replace(reply_to_failed=reply_to_failed))
+
+def answered(chunk: Chunk, *, reply_to_failed: bool = True, traced: str = "") -> Processed:
+    return answer(chunk, process_chunk, Limits(), FORM._replace(reply_to_failed=reply_to_failed, traced=traced))
 
 
 def chunk(*records: HandmadeRecord) -> Chunk:
@@ -42,6 +48,34 @@ def test_what_traces_and_correlates_is_passed_on_and_nothing_else() -> None:
     processed = answered(chunk(HandmadeRecord(offset=0, value=request("a"), headers=headers)))
     passed_on = messages(processed.answers[0])[0][2][1:]
     assert passed_on == [("traceparent", b"00-1"), ("correlation-id", b"7"), ("tracestate", b"a=b")]
+
+
+def test_an_answer_continues_the_trace_of_its_request_under_our_span() -> None:
+    headers = [("tracestate", b"a=b"), ("traceparent", SAMPLED), ("correlation-id", b"7")]
+    processed = answered(chunk(HandmadeRecord(offset=41, value=request("a"), headers=headers)), traced="group")
+    ours = SAMPLED[:36] + b"%016x-01" % span_id("group", b"requests/3/41")
+    assert processed.traced == {41: SAMPLED}
+    assert messages(processed.answers[0])[0][2][1:] == [headers[0], ("traceparent", ours), headers[2]]
+
+
+@pytest.mark.parametrize("headers", [[], [("traceparent", UNSAMPLED)], [("traceparent", b"00-1")], [("x", SAMPLED)]])
+def test_what_is_not_traced_is_passed_on_as_it_is(headers: list[tuple[str, bytes]]) -> None:
+    asked = chunk(HandmadeRecord(offset=41, value=request("a"), headers=headers))
+    processed = answered(asked, traced="group")
+    assert processed.traced == {}
+    assert processed.answers[0].data.count(UNSAMPLED) == headers.count(("traceparent", UNSAMPLED))
+    assert messages(processed.answers[0])[0][2] == messages(answered(asked).answers[0])[0][2]
+
+
+def test_without_traces_a_sampled_request_is_passed_on_as_it_is() -> None:
+    processed = answered(chunk(HandmadeRecord(offset=41, value=request("a"), headers=[("traceparent", SAMPLED)])))
+    assert processed.traced == {}
+    assert messages(processed.answers[0])[0][2][1:] == [("traceparent", SAMPLED)]
+
+
+def test_a_request_that_is_not_answered_is_traced_too() -> None:
+    asked = chunk(HandmadeRecord(offset=41, value=b"no JSON", headers=[("traceparent", SAMPLED)]))
+    assert answered(asked, reply_to_failed=False, traced="group").traced == {41: SAMPLED}
 
 
 def test_a_rejection_is_told_by_the_offset_of_its_request() -> None:
