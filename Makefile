@@ -48,9 +48,9 @@ format: $(VENV)/dev ## put every file into its canonical form
 	@$(BIN)/ruff check --fix .
 
 lock: $(VENV)/dev ## resolve the pinned, hashed requirement files again from pyproject.toml
-	@$(BIN)/uv pip compile $(LOCK) --extra fast --extra http pyproject.toml -o requirements/run.txt
+	@$(BIN)/uv pip compile $(LOCK) --extra fast --extra http --extra traces pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile $(LOCK) --extra embedded --extra http pyproject.toml -o requirements/demo.txt
-	@$(BIN)/uv pip compile $(LOCK) --extra embedded --extra fast --extra http --group pyproject.toml:dev pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile $(LOCK) --extra embedded --extra fast --extra http --extra traces --group pyproject.toml:dev pyproject.toml -o requirements/dev.txt
 	@$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	@$(BIN)/uv pip compile $(LOCK) requirements/benchmarks.in -o requirements/benchmarks.txt
 

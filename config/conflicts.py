@@ -117,11 +117,23 @@ def _credentials(settings: "Settings") -> Iterator[Conflict]:
         yield Conflict(("sasl_mechanism",), "needs the extra gssapi for GSSAPI: pip install 'batchsum[gssapi]'")
 
 
+def _traces(settings: "Settings") -> Iterator[Conflict]:
+    if settings.traces_endpoint and not _installed("opentelemetry.exporter.otlp.proto.http"):
+        yield Conflict(("traces_endpoint",), "needs the extra traces: pip install 'batchsum[traces]'")
+
+
 def _files(settings: "Settings") -> Iterator[Conflict]:
     for name in _FILES:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             yield Conflict((name,), "must be a file that is there")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even what it would be in
+        return False
 
 
 def _given(settings: "Settings", prefix: str) -> list[str]:
@@ -159,5 +171,6 @@ _RULES: tuple[Callable[["Settings"], Iterator[Conflict]], ...] = (
     _topics,
     _protocol,
     _credentials,
+    _traces,
     _files,
 )

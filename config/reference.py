@@ -42,7 +42,7 @@ def _lines() -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None:
+    if field.default in {None, ""}:
         return "unset"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 

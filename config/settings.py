@@ -14,6 +14,7 @@ from config.http import Http
 from config.instance import Lifetime, Logs, Work
 from config.kafka import Fetching, Membership, Publishing, Topics
 from config.security import Security
+from config.traces import Traces
 
 GROUPS: tuple[type[BaseModel], ...] = (
     Connection,
@@ -26,10 +27,11 @@ GROUPS: tuple[type[BaseModel], ...] = (
     Lifetime,
     Http,
     Logs,
+    Traces,
 )
 
 
-class Settings(Logs, Http, Lifetime, Work, Publishing, Fetching, Membership, Topics, Security, Connection):
+class Settings(Traces, Logs, Http, Lifetime, Work, Publishing, Fetching, Membership, Topics, Security, Connection):
     """The settings of one instance, validated, consistent with one another and unchangeable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

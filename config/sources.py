@@ -142,7 +142,7 @@ def _problems(
             name = str(fault["loc"][0])
             message = fault["msg"].removeprefix("Input ")
             # Somebody may have written a password into a URL, where it is refused.
-            given = "" if name in SECRETS or name.endswith("_url") else f", not {shown(values[name])!r}"
+            given = "" if name in SECRETS or name.endswith(("_url", "_endpoint")) else f", not {shown(values[name])!r}"
             yield f"{name} ({origins[name]}): {message}{given}"
 
 

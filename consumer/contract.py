@@ -33,7 +33,7 @@ LETTER_HEADERS = {
 }
 ALWAYS_THERE = [name for name in LETTER_HEADERS if name not in {dead_letter.EXIT, dead_letter.ELAPSED}]
 PASSED_ON = {
-    "traceparent": "W3C Trace Context; it is passed on to the answer.",
+    "traceparent": "W3C Trace Context; it is passed on to the answer, where the trace is continued if the service sends spans.",
     "tracestate": "W3C Trace Context; it is passed on to the answer.",
     "correlation-id": "Whatever the caller likes; it is passed on to the answer.",
 }

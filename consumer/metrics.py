@@ -52,6 +52,7 @@ COMMITS_REFUSED = _counter("commits_refused", "commits that the group refused")
 OFFSETS_LOST = _counter("offsets_lost", "times that the next offset was not in the log")
 PRODUCERS_REPLACED = _counter("producers_replaced", "producers given up after a failure", "topic")
 LOOP_STALLS = _counter("loop_stalls", "times that the event loop stood still for half a second or more")
+UNTRACED = _counter("untraced", "traced batches without spans, because too many were in one chunk")
 HTTP_REQUESTS = _counter("http_requests", "requests to the HTTP port", "route", "status")
 
 # A series that appears only with its first event has no rate at that moment: nobody would be called for the first one.

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -31,6 +31,9 @@ from consumer.wire.answers import Form
 from consumer.work import PoolLimits, Work
 from domain.batch import Limits, Outcome
 
+if TYPE_CHECKING:
+    from consumer.traces import Traces
+
 log = structlog.get_logger(__name__)
 
 
@@ -39,7 +42,7 @@ class Service:
 
     def __init__(self, settings: Settings, work: Work | None = None) -> None:
         self._settings = settings
-        form = Form(settings.reply_to_failed, packing(settings))
+        form = Form(settings.reply_to_failed, packing(settings), settings.group_id if settings.traces_endpoint else "")
         self.pool = Pool(work or default_work(settings), pool_limits(settings), form)
         deliver = ExactlyOnce if settings.delivery == "exactly_once" else AtLeastOnce
         self._delivery: Delivery = deliver(
@@ -51,7 +54,10 @@ class Service:
         self.source = Source(settings, self._lanes)
         self.report = Report(interval_s=settings.log_interval_ms / 1000, lag=lambda: self.lag)
         self.recent = Recent()
-        self._counted = Counted()
+        self._traces = _traces(settings)
+        self._reports: list[lane.Report] = [self.report, self.recent, Counted()]
+        if self._traces is not None:
+            self._reports.append(self._traces)
         self._snapshots = Snapshots(
             lanes=self._lanes,
             pool=self.pool,
@@ -90,6 +96,8 @@ class Service:
 
     async def _start(self, closing: AsyncExitStack) -> None:
         """Open everything, in the one order that works; *closing* undoes it in reverse."""
+        if self._traces is not None:
+            closing.push_async_callback(self._traces.close)
         await self.pool.start()  # T21: workers first, while there is no socket that one of them could inherit
         closing.push_async_callback(self.pool.stop)
         if self.http is not None:
@@ -135,7 +143,7 @@ class Service:
             source=source,
             work=self.pool,
             sink=self._delivery.sink(source.partition),
-            reports=(self.report, self.recent, self._counted),
+            reports=self._reports,
             chunks_max=self._settings.lane_chunks_max,
         )
 
@@ -164,6 +172,14 @@ class Service:
         for partition in self.source.partitions:
             if partition.stuck_s > self._settings.progress_timeout_ms / 1000:
                 raise Stalled(f"partition {partition.partition} has made no progress for {partition.stuck_s:.0f} s")
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    if not settings.traces_endpoint:
+        return None
+    from consumer.traces import Traces, sending_to  # noqa: PLC0415 - optional, and takes a while to import
+
+    return Traces(sending_to(settings.traces_endpoint), group_id=settings.group_id)
 
 
 def default_work(settings: Settings) -> Work:

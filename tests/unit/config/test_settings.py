@@ -1,5 +1,6 @@
 """The settings: documented, bounded, consistent with one another."""
 
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -8,6 +9,9 @@ from pydantic import ValidationError
 
 from config.conflicts import conflicts
 from config.settings import GROUPS, Settings
+from config.sources import SettingsError, load
+
+EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 
 
 def test_the_defaults_are_valid_and_agree_with_one_another() -> None:
@@ -158,6 +162,26 @@ def test_what_is_incomplete_contradicts_itself_or_has_no_effect_is_refused(
 def test_kerberos_without_its_extra_is_refused_with_what_to_install() -> None:
     with pytest.raises(ValidationError, match=r"pip install 'batchsum\[gssapi\]'"):
         Settings(security_protocol="SASL_SSL", sasl_mechanism="GSSAPI")
+
+
+@pytest.mark.parametrize("missing", [EXPORTER, EXPORTER.rpartition(".")[0]])
+def test_traces_without_their_extra_are_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    assert Settings(traces_endpoint="http://collector:4318").traces_endpoint == "http://collector:4318"
+    monkeypatch.delitem(sys.modules, EXPORTER, raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ValidationError, match=r"needs the extra traces: pip install 'batchsum\[traces\]'"):
+        Settings(traces_endpoint="http://collector:4318")
+    assert not Settings(traces_endpoint="").traces_endpoint
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317", "http://me:hunter2@collector:4318"])
+def test_spans_are_sent_over_http_and_the_address_holds_no_password(endpoint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(overrides={"traces_endpoint": endpoint})
+    assert "traces_endpoint (flag): String should match pattern" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["", "id.example/token", "ftp://id.example", "https://me:hunter2@id.example/token"])

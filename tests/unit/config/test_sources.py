@@ -91,6 +91,7 @@ WHERE_UNSET = {
     "group_instance_id": "batchsum-0",
     "sasl_mechanism": "PLAIN",
     "oauth_token_url": "https://localhost/token",
+    "traces_endpoint": "http://localhost:4318",
 }
 
 
@@ -100,7 +101,7 @@ def test_every_setting_can_be_set_by_its_variable(name: str, file: Path, monkeyp
     others = {other: value for other, value in beside.items() if other not in {name, name.removesuffix("_file")}}
     file.write_text("\n".join(f"{other} = '{value}'" for other, value in others.items()))
     default = Settings.model_fields[name].default
-    monkeypatch.setenv(variable(name), WHERE_UNSET.get(name, __file__) if default is None else str(default))
+    monkeypatch.setenv(variable(name), WHERE_UNSET.get(name, __file__) if default in {None, ""} else str(default))
     assert load(file).origins[name] == f"environment {variable(name)}"
 
 

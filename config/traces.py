@@ -1,0 +1,16 @@
+"""Settings of traces."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints
+
+Endpoint = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?://[^\s/@]+(/\S*)?)?$")]
+
+
+class Traces(BaseModel):
+    """Traces."""
+
+    traces_endpoint: Endpoint = Field(
+        default="",
+        description="where spans of traced batches are sent, OTLP over HTTP: `http://collector:4318`; unset: there are none; needs the extra `traces`",
+    )
