@@ -38,14 +38,30 @@ def settings_for(broker: Broker, topics: Topics, **others: object) -> Settings:
 
 
 async def produce(
-    broker: Broker, topic: str, values: Iterable[bytes | None], *, partition: int = 0, age_s: float = 0
+    broker: Broker,
+    topic: str,
+    values: Iterable[bytes | None],
+    *,
+    partition: int = 0,
+    headers: Sequence[tuple[str, bytes]] = (),
+    age_s: float = 0,
 ) -> None:
-    """Write *values* to one partition of *topic*, in order, as if they were that old, and return when they are there."""
+    """Write *values* to one partition of *topic*, in order, with the same *headers* and as if they were that old.
+
+    It returns when they are there.
+    """
     made_at_ms = round(1000 * (time.time() - age_s))
-    await asyncio.to_thread(_produce, broker, topic, list(values), partition, made_at_ms)
+    await asyncio.to_thread(_produce, broker, topic, list(values), partition, list(headers), made_at_ms)
 
 
-def _produce(broker: Broker, topic: str, values: Sequence[bytes | None], partition: int, made_at_ms: int) -> None:
+def _produce(
+    broker: Broker,
+    topic: str,
+    values: Sequence[bytes | None],
+    partition: int,
+    headers: list[tuple[str, str | bytes | None]],
+    made_at_ms: int,
+) -> None:
     errors: list[KafkaError] = []
     producer = Producer(_options(broker) | {"enable.idempotence": True})
     for value in values:
@@ -53,6 +69,7 @@ def _produce(broker: Broker, topic: str, values: Sequence[bytes | None], partiti
             topic,
             value,
             partition=partition,
+            headers=headers,
             timestamp=made_at_ms,
             on_delivery=lambda error, _: errors.append(error) if error else None,
         )
