@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import islice
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -25,6 +25,7 @@ from opentelemetry.util.types import AttributeValue
 
 from consumer import metrics
 from consumer.chunk import Chunk, Processed
+from consumer.failures import Failure
 from consumer.wire import trace
 from consumer.wire.answers import source
 from domain.batch import Rejection
@@ -36,12 +37,24 @@ FLUSH_TIMEOUT_S = 3.0
 log = structlog.get_logger(__name__)
 
 
+class TracesMisconfigured(Failure):
+    """OpenTelemetry's own variables have values that it cannot use."""
+
+    exit_code: ClassVar[int] = 2
+
+
 def sending_to(endpoint: str) -> BatchSpanProcessor:
     """What sends spans to *endpoint*, in a thread of its own, from a queue that is bounded.
 
     All else is told by the environment: `OTEL_EXPORTER_OTLP_…` and `OTEL_BSP_…`.
+
+    Raises:
+        TracesMisconfigured: What is told there cannot be.
     """
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+    try:
+        return BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+    except ValueError as error:
+        raise TracesMisconfigured(f"traces_endpoint, and the variables OTEL_* beside it: {error}") from error
 
 
 class Traces:

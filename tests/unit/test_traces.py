@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from consumer import traces
 from consumer.chunk import Chunk, Processed
 from consumer.metrics import REGISTRY
-from consumer.traces import CHUNK_BATCHES_MAX, Traces
+from consumer.traces import CHUNK_BATCHES_MAX, Traces, TracesMisconfigured, sending_to
 from consumer.wire.trace import span_id
 from domain.batch import Code, Rejection
 from tests.support.records import chunk_of, request
@@ -110,6 +110,15 @@ def test_the_environment_may_name_the_service_otherwise(monkeypatch: pytest.Monk
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     attributes = spans_of(delivered_chunk(), traced=[41])[0].resource.attributes
     assert (attributes["service.name"], attributes["deployment.environment.name"]) == ("sums", "test")
+
+
+def test_a_queue_that_is_smaller_than_what_is_sent_at_once_is_a_mistake_in_the_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    with pytest.raises(TracesMisconfigured, match="max_export_batch_size must be less than or equal") as caught:
+        sending_to("http://localhost:4318")
+    assert caught.value.exit_code == 2
 
 
 class Collector(SpanExporter):
