@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -51,26 +51,18 @@ async def produce(
     It returns when they are there.
     """
     made_at_ms = round(1000 * (time.time() - age_s))
-    await asyncio.to_thread(_produce, broker, topic, list(values), partition, list(headers), made_at_ms)
+    each = {"partition": partition, "headers": list(headers), "timestamp": made_at_ms}
+    await asyncio.to_thread(_produce, broker, topic, list(values), each)
 
 
-def _produce(
-    broker: Broker,
-    topic: str,
-    values: Sequence[bytes | None],
-    partition: int,
-    headers: list[tuple[str, str | bytes | None]],
-    made_at_ms: int,
-) -> None:
+def _produce(broker: Broker, topic: str, values: Sequence[bytes | None], each: dict[str, Any]) -> None:
     errors: list[KafkaError] = []
     producer = Producer(_options(broker) | {"enable.idempotence": True})
     for value in values:
         producer.produce(
             topic,
             value,
-            partition=partition,
-            headers=headers,
-            timestamp=made_at_ms,
+            **each,
             on_delivery=lambda error, _: errors.append(error) if error else None,
         )
     unsent = producer.flush(TIMEOUT_S)
