@@ -36,7 +36,7 @@ def delivered_chunk(batches: int = 3) -> Chunk:
 def spans_of(chunk: Chunk, traced: Sequence[int], rejected: Sequence[int] = ()) -> list[ReadableSpan]:
     exporter = InMemorySpanExporter()
     rejections = dict.fromkeys(rejected, Rejection(Code.INVALID_JSON, "secret message", (), "secret-batchid", None))
-    processed = Processed(3, [], rejections, dict.fromkeys(traced, TRACEPARENT))
+    processed = Processed(3, 0, [], rejections, dict.fromkeys(traced, TRACEPARENT))
     Traces(SimpleSpanProcessor(exporter), group_id="group").delivered(chunk, processed)
     return list(exporter.get_finished_spans())
 
@@ -141,7 +141,7 @@ def collector() -> Collector:
 
 async def test_what_waits_to_be_sent_is_sent_before_the_end(collector: Collector) -> None:
     made = Traces(BatchSpanProcessor(collector), group_id="group")
-    made.delivered(delivered_chunk(), Processed(3, [], {}, {41: TRACEPARENT}))
+    made.delivered(delivered_chunk(), Processed(3, 0, [], {}, {41: TRACEPARENT}))
     collector.gate.set()
     await made.close()
     assert [span.name for span in collector.taken] == ["batchsum process", "queue", "compute", "publish"]
@@ -152,7 +152,7 @@ async def test_a_collector_that_does_not_answer_holds_nobody(
 ) -> None:
     monkeypatch.setattr(traces, "FLUSH_TIMEOUT_S", 0.05)
     made = Traces(BatchSpanProcessor(collector), group_id="group")
-    made.delivered(delivered_chunk(), Processed(3, [], {}, {41: TRACEPARENT}))
+    made.delivered(delivered_chunk(), Processed(3, 0, [], {}, {41: TRACEPARENT}))
     async with asyncio.timeout(10):
         await made.close()
     assert collector.taken == []
