@@ -4,6 +4,8 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -184,8 +186,14 @@ def test_the_demo_checks_every_sum_and_ends_well() -> None:
 
 
 def test_the_demo_ends_non_zero_if_sums_are_missing() -> None:
-    """Workers that may have no memory at all sum nothing."""
-    ended = CommandLine()("demo", "--batches", "5", "--set", "worker_memory_bytes_max=1")
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.support.failing_demo"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ended.returncode == 8
     assert "request 1: is failed, its sums were expected\n" in ended.stderr
     assert ended.stdout.endswith("are wrong or missing.\n")
