@@ -19,7 +19,8 @@ from tests.support.loaded import loaded_instance, state
 from tests.support.records import request
 from tests.support.waiting import POLL_S, patience
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# The first test starts a broker and an instance.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 TIMEOUT_S = 60.0
 JSON = {"content-type": "application/json"}

@@ -14,7 +14,8 @@ from tests.support.brokers import Broker
 from tests.support.loaded import loaded_instance
 from tests.support.prometheus import Prometheus, program, scraping
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# The first test starts a broker and an instance.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 ALERTS = [
