@@ -107,13 +107,15 @@ class ChaosKafka(ApacheKafka):
         (done,) = self.administrator.delete_acls([rules]).values()
         done.result(timeout=ADMIN_TIMEOUT_S)
 
-    def take_replicas(self, topic: str) -> None:
-        """Writes to *topic* fail from now on, as where the brokers with the other replicas are down."""
-        self.configure(topic, {"min.insync.replicas": str(len(self.nodes) + 1)})
+    def take_down(self, topic: str, *, sparing: str) -> None:
+        """Kill a node, and have *topic* want a replica there for each write; the other topics do without.
 
-    def give_replicas(self, topic: str) -> None:
-        """Let *topic* be written again."""
-        self.configure(topic, {"min.insync.replicas": "1"})
+        It is none that coordinates the group *sparing*. On a single node this cannot be made: no more replicas are ever
+        wanted than a topic has.
+        """
+        self.configure(topic, {"min.insync.replicas": str(len(self.nodes))})
+        coordinator = self.nodes[self.coordinator(sparing)]
+        next(node for node in self.nodes if node is not coordinator).kill()
 
     def configure(self, topic: str, configs: Mapping[str, str]) -> None:
         """Change configurations of a topic that there is."""

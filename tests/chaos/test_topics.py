@@ -9,7 +9,6 @@ from confluent_kafka import Message, Producer
 
 from config.units import MIB
 from domain.batch import Code
-from tests.chaos.cluster import ChaosKafka
 from tests.chaos.load import bad, good, goods
 from tests.chaos.scene import IN_FLIGHT_MAX, LANE_CHUNKS_MAX, Scene, both_deliveries
 from tests.support.http import http_settings, sample
@@ -20,12 +19,18 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real_broker("it judges guarantees")
 
-Bar: TypeAlias = Callable[[ChaosKafka, str], None]
+Bar: TypeAlias = Callable[[Scene, str], None]
 
 # What keeps a topic from being written, and what ends it.
 BARS: dict[str, tuple[Bar, Bar]] = {
-    "forbidden": (ChaosKafka.forbid_writing, ChaosKafka.allow_writing),
-    "down": (ChaosKafka.take_replicas, ChaosKafka.give_replicas),
+    "forbidden": (
+        lambda stage, topic: stage.kafka.forbid_writing(topic),
+        lambda stage, topic: stage.kafka.allow_writing(topic),
+    ),
+    "down": (
+        lambda stage, topic: stage.kafka.take_down(topic, sparing=stage.topics.group_id),
+        lambda stage, _: stage.kafka.start(),
+    ),
 }
 SLOW_BYTES_PER_S = 15_000
 POISON = bad(b"poison", Code.INVALID_JSON, replied=False)
@@ -35,13 +40,23 @@ CLEANED_TIMEOUT_S = 30.0
 
 @pytest.mark.slow
 @both_deliveries
-@pytest.mark.parametrize("what", ["forbidden", "down"])
-async def test_06_while_no_dead_letter_can_be_written_the_offset_is_held(stage: Scene, what: str) -> None:
+async def test_06_while_dead_letters_are_forbidden_the_offset_is_held(stage: Scene) -> None:
+    await hold_the_offset(stage, "forbidden")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@both_deliveries
+async def test_06_while_the_dead_letter_topic_is_down_the_offset_is_held(wide_stage: Scene) -> None:
+    await hold_the_offset(wide_stage, "down")
+
+
+async def hold_the_offset(stage: Scene, what: str) -> None:
     """The instance is not ready meanwhile, the other partitions go on, and so does this one as soon as it may."""
     close, reopen = BARS[what]
     instance = await healthy(await stage.started(**http_settings()))
     recovered = len(instance.events("healthy"))
-    await asyncio.to_thread(close, stage.kafka, stage.topics.dead_letter_topic)
+    await asyncio.to_thread(close, stage, stage.topics.dead_letter_topic)
     await stage.produce([*goods(10), POISON, *goods(10)])
     await instance.logged("not healthy", times=recovered + 1)
     await stage.produce(goods(100), partition=1)
@@ -52,7 +67,7 @@ async def test_06_while_no_dead_letter_can_be_written_the_offset_is_held(stage: 
     assert len(instance.events("healthy")) == recovered
     assert (0, 10) in stage.ledger.without_outcome()
 
-    await asyncio.to_thread(reopen, stage.kafka, stage.topics.dead_letter_topic)
+    await asyncio.to_thread(reopen, stage, stage.topics.dead_letter_topic)
     await stage.settled()
     await wait_until(lambda: instance.is_healthy)
     assert await instance.stopped() == 0
@@ -80,15 +95,23 @@ async def test_06_a_dead_letter_topic_that_is_missing_is_waited_for(stage: Scene
 
 @pytest.mark.slow
 @both_deliveries
-@pytest.mark.parametrize("what", ["forbidden", "down"])
-async def test_08_while_no_result_can_be_written_memory_is_flat_and_nothing_is_committed(
-    stage: Scene, what: str
-) -> None:
+async def test_08_while_results_are_forbidden_memory_is_flat_and_nothing_is_committed(stage: Scene) -> None:
+    await keep_back(stage, "forbidden")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@both_deliveries
+async def test_08_while_the_result_topic_is_down_memory_is_flat_and_nothing_is_committed(wide_stage: Scene) -> None:
+    await keep_back(wide_stage, "down")
+
+
+async def keep_back(stage: Scene, what: str) -> None:
     """Forty times as much as may be in flight is waiting, and stays where it is."""
     close, reopen = BARS[what]
     instance = await healthy(await stage.started())
     recovered = len(instance.events("healthy"))
-    await asyncio.to_thread(close, stage.kafka, stage.topics.result_topic)
+    await asyncio.to_thread(close, stage, stage.topics.result_topic)
     await stage.produce_everywhere(lambda: (good(str(n), [[n] * 30_000]) for n in range(100)))
     await instance.logged("not healthy", times=recovered + 1)
     instance.memory_bytes_max = 0
@@ -99,7 +122,7 @@ async def test_08_while_no_result_can_be_written_memory_is_flat_and_nothing_is_c
     assert instance.memory_bytes_max < MEMORY_BYTES_MAX
     assert set(stage.observer.committed.values()) <= {0}
 
-    await asyncio.to_thread(reopen, stage.kafka, stage.topics.result_topic)
+    await asyncio.to_thread(reopen, stage, stage.topics.result_topic)
     await stage.settled(timeout_s=60)
     instance.look()
     assert instance.memory_bytes_max < MEMORY_BYTES_MAX
