@@ -37,7 +37,7 @@ documents: $(VENV)/dev ## write docs/asyncapi.yaml, docs/schemas/ and the README
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m config.reference README.md
 
-bench: $(VENV)/dev $(BENCH)/ready ## everything against the peers and the limits, in about 40 minutes; writes docs/benchmarks.md
+bench: $(VENV)/dev $(BENCH)/ready ## everything against the peers and the limits, in about half an hour; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
 bench-quick: $(VENV)/dev $(BENCH)/ready ## small and medium against three peers, in under five minutes

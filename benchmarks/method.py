@@ -29,7 +29,7 @@ fetching and publishing cost the service nothing, and all cores did nothing but 
 
 REPEAT = """\
 ```console
-$ make bench                         # everything, in about 40 minutes; writes this page, its picture and the README's figures
+$ make bench                         # everything, in about half an hour; writes this page, its picture and the README's figures
 $ make bench-quick                   # small and medium against three peers, in under five minutes; writes nothing here
 $ .venv/bin/python -m benchmarks --plan      # what would be measured, and how long it takes
 $ .venv/bin/python -m benchmarks --render    # this page again, from benchmarks/results/latest.json

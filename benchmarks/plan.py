@@ -90,10 +90,10 @@ FULL = Plan(
         Step("under_load", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
-        Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=3),
-        Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=2),
-        Step("under_load", PEERS, PROFILES["small"], rounds=2),
-        Step("alone", PEERS, PROFILES["small"], rounds=2),
+        Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
+        Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
+        Step("under_load", PEERS, PROFILES["small"], rounds=1),
+        Step("alone", PEERS, PROFILES["small"], rounds=1),
     ),
 )
 QUICK = Plan(
