@@ -16,7 +16,7 @@ test: $(VENV)/dev ## unit and integration tests, on the best broker this machine
 	@$(BIN)/pytest tests/unit tests/integration
 
 chaos: $(VENV)/dev ## faults from a seed, for some minutes and each way to deliver: make chaos SEED=7 MINUTES=10
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),10)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(DELIVERY),--delivery $(DELIVERY)) --minutes $(or $(MINUTES),10)
 
 chaos-each: $(VENV)/dev ## each fault by itself, in both ways to deliver, and three short runs of random ones, in about twenty minutes
 	@$(BIN)/pytest tests/chaos
