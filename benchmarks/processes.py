@@ -81,8 +81,10 @@ class Processes:
                 raise Ended(f"ended with {process.returncode}: {self.log_tail()}")
 
     def log_tail(self) -> str:
-        """The end of what they have written."""
-        return self._log_file.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
+        """The end of what they have written, without the frames of a traceback, which tell where this machine keeps its files."""
+        lines = self._log_file.read_text(errors="replace").splitlines()
+        told = (line for line in lines if line.strip() and not line.startswith("  "))
+        return "\n".join(told)[-LOG_TAIL_CHARACTERS:]
 
     def sample(self) -> Sample:
         """What all processes have used up to now, those that have ended included."""
