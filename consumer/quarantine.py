@@ -15,7 +15,7 @@ from consumer.wire.records import decode
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
 from consumer.workers import Workers, WorkersLost
-from domain.batch import Code, Outcome, Outcomes, Rejection
+from domain.batch import Code, Outcomes, Rejection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,23 +101,26 @@ class Quarantine:
             await workers.end()
 
     async def _judge_each(self, values: Sequence[bytes | None]) -> Outcomes:
-        return Outcomes.of([await self._judge(value) for value in values])
+        judged = [await self._judge(value) for value in values]
+        together = Outcomes.of(outcome for alone in judged for outcome in alone)
+        together.integers = sum(alone.integers for alone in judged)
+        return together
 
-    async def _judge(self, value: bytes | None) -> Outcome:
+    async def _judge(self, value: bytes | None) -> Outcomes:
         """Run one batch alone, and convict it if its worker does not survive that, time after time."""
         for attempt in range(1, self._limits.lone_attempts_max + 1):
             started_at_ns = time.time_ns()
             try:
-                (outcome,) = await self._alone(self._work.process, [value], self._work.batch_limits)
+                outcomes = await self._alone(self._work.process, [value], self._work.batch_limits)
             except FAILURES as failure:
                 code, message, exit_status = self._describe(failure)
                 if code is Code.TIMED_OUT or attempt == self._limits.lone_attempts_max:
                     elapsed_ms = (time.time_ns() - started_at_ns) // 1_000_000
                     rejection = await self._convict(value, code, message, started_at_ns)
-                    return rejection._replace(attempts=attempt, exit=exit_status, elapsed_ms=elapsed_ms)
+                    return Outcomes.of([rejection._replace(attempts=attempt, exit=exit_status, elapsed_ms=elapsed_ms)])
             else:
                 self.note_good_batch()
-                return outcome
+                return outcomes
         raise AssertionError("a batch is judged at least once")
 
     async def _convict(self, value: bytes | None, code: Code, message: str, started_at_ns: int) -> Rejection:

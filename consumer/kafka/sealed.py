@@ -5,9 +5,9 @@ import struct
 import google_crc32c
 
 from consumer.chunk import Encoded
+from consumer.wire.log import CHECKED_FROM
 
 CHECKSUM_AT = 17
-CHECKED_FROM = 21
 TRANSACTIONAL = 1 << 4
 PRODUCER = struct.Struct(">qhi")  # id, epoch, and the number of the first record
 PRODUCER_AT = 43

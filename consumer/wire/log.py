@@ -11,11 +11,9 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from consumer.wire.compression import expand
 from consumer.wire.records import rebuild, records_of
-from consumer.wire.tolerant import varint
+from consumer.wire.tolerant import HEADER_BYTES, LENGTH_END, varint
 
-HEADER_BYTES = 61
 LENGTH = struct.Struct(">8xi")  # of what follows it
-LENGTH_END = 12
 MAGIC_AT = 16
 CHECKED_FROM = 21  # the checksum is over all from here
 ATTRIBUTES = struct.Struct(">21xh")

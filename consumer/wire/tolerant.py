@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
-HEADER_BYTES = 61
+HEADER_BYTES = 61  # of a record batch, before its records
 TIMES = struct.Struct(">q13xh4xqq")  # first offset, attributes, first and last timestamp
 LOG_APPEND_TIME = 1 << 3  # the broker's time is every record's
-LENGTH_END = 12
+LENGTH_END = 12  # the length of a batch counts from here
 
 
 class TolerantRecord(NamedTuple):

@@ -115,6 +115,13 @@ async def test_a_batch_that_ruins_its_worker_costs_only_itself(order: str, code:
     assert guilty.answer is not None
 
 
+async def test_integers_of_batches_that_were_run_alone_are_counted_too() -> None:
+    async with running_pool() as pool:
+        processed = await pool.process(chunk_of([request("before"), request("exit:1"), request("after", [[1]])]))
+
+    assert processed.integers == 5
+
+
 async def test_a_batch_that_never_ends_is_given_up_and_its_core_freed() -> None:
     async with running_pool(limits(chunk_timeout_s=0.5)) as pool:
         processed = await pool.process(chunk_of([request("before"), request("hang"), request("after")]))
