@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from functools import partial
+from pickle import PickleBuffer
+from typing import Any, NamedTuple, Protocol
 
 from consumer.board import Place
 from domain.batch import Rejection
@@ -53,6 +55,11 @@ class Chunk:
     fetched_at: float = field(default_factory=time.monotonic)
     times: Times = field(default_factory=Times, compare=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to a worker: its bytes apart from the rest, and without its times, which the parent keeps."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "times"}
+        return partial(Chunk, **fields | {"batches": PickleBuffer(self.batches)}), ()
+
     @property
     def size_bytes(self) -> int:
         """Its record batches, not compressed."""
@@ -72,6 +79,10 @@ class Encoded(NamedTuple):
 
     records: int
     data: bytes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it comes from a worker: its bytes apart from the rest."""
+        return Encoded, (self.records, PickleBuffer(self.data))
 
 
 @dataclass(slots=True)

@@ -12,11 +12,12 @@ import structlog
 from consumer import metrics
 from consumer.board import NOWHERE, Place, WorkerState
 from consumer.chunk import Chunk, Processed, Times
+from consumer.desk import CALLS_MAX, WorkersLost
 from consumer.quarantine import Quarantine
 from consumer.wire.answers import Form, answer
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
-from consumer.workers import Workers, WorkersLost, preload
+from consumer.workers import Workers, preload
 from domain.batch import Code, Outcomes, Rejection
 
 T = TypeVar("T")
@@ -37,8 +38,7 @@ class Pool:
         self._work = work
         self._limits = limits
         self._form = form
-        # Each worker has one chunk and the next one waiting, so that it never idles while the event loop is busy.
-        self._slots = asyncio.Semaphore(2 * limits.workers)
+        self._slots = asyncio.Semaphore(CALLS_MAX * limits.workers)
         self._replacing = asyncio.Lock()
         self._workers: Workers | None = None
         self.quarantine = Quarantine(work, limits, form)
@@ -167,6 +167,7 @@ class Pool:
     async def _start_workers(self) -> Workers:
         return await Workers.start(
             self._limits.workers,
+            tray_bytes=self._limits.tray_bytes,
             memory_bytes_max=self._limits.memory_bytes_max,
             timeout_s=self._limits.start_timeout_s,
         )

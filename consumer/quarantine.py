@@ -9,12 +9,13 @@ import structlog
 
 from consumer.board import NOWHERE, Place, WorkerState
 from consumer.chunk import Chunk, Processed
+from consumer.desk import WorkersLost
 from consumer.failures import WorkersFailing
 from consumer.wire.answers import Form, answer, pack
 from consumer.wire.records import decode
 from consumer.work import PoolLimits, Work
 from consumer.worker import WorkFailed
-from consumer.workers import Workers, WorkersLost
+from consumer.workers import Workers
 from domain.batch import Code, Outcomes, Rejection
 
 P = ParamSpec("P")
@@ -144,7 +145,10 @@ class Quarantine:
         """Do *work* in the worker; after a failure the next one gets a new worker."""
         if self.workers is None:
             self.workers = await Workers.start(
-                1, memory_bytes_max=self._limits.memory_bytes_max, timeout_s=self._limits.start_timeout_s
+                1,
+                tray_bytes=self._limits.tray_bytes,
+                memory_bytes_max=self._limits.memory_bytes_max,
+                timeout_s=self._limits.start_timeout_s,
             )
         try:
             answer = await self.workers.run(self._limits.chunk_timeout_s, self._place, work, *args, **kwargs)

@@ -34,6 +34,9 @@ from domain.batch import Limits, Outcome
 if TYPE_CHECKING:
     from consumer.traces import Traces
 
+# The answers of small batches have about twice the bytes of their requests.
+TRAY_CHUNKS = 2
+
 log = structlog.get_logger(__name__)
 
 
@@ -198,4 +201,5 @@ def pool_limits(settings: Settings) -> PoolLimits:
         memory_bytes_max=settings.worker_memory_bytes_max,
         lone_attempts_max=settings.lone_attempts_max,
         convictions_in_a_row_max=settings.convictions_in_a_row_max,
+        tray_bytes=TRAY_CHUNKS * settings.chunk_bytes_max,
     )

@@ -28,12 +28,14 @@ class PoolLimits:
     A chunk, and a batch alone, may take a worker `chunk_timeout_s`. A batch is convicted after `lone_attempts_max`
     lone runs that its worker did not survive: one could be a stray signal. `convictions_in_a_row_max` convictions with
     no good batch in between are a bad deployment rather than bad batches; 0 turns that off. `memory_bytes_max` bounds
-    the address space of each worker; 0 leaves it unbounded.
+    the address space of each worker; 0 leaves it unbounded. A chunk, or its answers, of up to `tray_bytes` are in memory
+    that parent and worker share; larger ones go through a socket, at more cost.
     """
 
     workers: int
     chunk_timeout_s: float
     start_timeout_s: float
     memory_bytes_max: int
+    tray_bytes: int
     lone_attempts_max: int
     convictions_in_a_row_max: int

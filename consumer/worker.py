@@ -7,17 +7,24 @@ import faulthandler
 import os
 import resource
 import signal
+import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from multiprocessing import connection, parent_process
+from socket import socket
 from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
 from consumer import collector
 from consumer.board import Board, Place, Slot
+from consumer.tray import Tray
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+READY = b"ready"
+LENGTH = struct.Struct("=I")  # of the message that follows it
 
 
 class WorkFailed(Exception):
@@ -33,6 +40,30 @@ class Answer(NamedTuple, Generic[T]):
 
 
 _slot: Slot | None = None
+
+
+def serve(calls: socket, trays: Sequence[Tray], memory_bytes_max: int, board: Board) -> None:
+    """Be a worker: answer each of the *calls* in turn, until nobody can make one any more. The *trays* take turns, too."""
+    prepare(memory_bytes_max, board)
+    with calls, calls.makefile("rwb") as messages:
+        messages.write(READY)
+        messages.flush()
+        for tray in cycle(trays):
+            length = messages.read(LENGTH.size)
+            if not length:
+                return
+            answer = _answer(messages.read(*LENGTH.unpack(length)), tray)
+            messages.write(LENGTH.pack(len(answer)))
+            messages.write(answer)
+            messages.flush()
+
+
+def _answer(call: bytes, tray: Tray) -> bytes:
+    try:
+        return tray.pack(tray.unpack(call)())
+    except (MemoryError, WorkFailed) as error:
+        failure = type(error)(*error.args)  # without a traceback, which holds on to what the work has piled up
+    return tray.pack(failure)
 
 
 def prepare(memory_bytes_max: int, board: Board) -> None:
@@ -54,17 +85,12 @@ def prepare(memory_bytes_max: int, board: Board) -> None:
 def die_with_parent() -> None:
     """Wait for the parent's end and follow it, in a thread of this process's own.
 
-    Nobody else would end this process: its queue stays open as long as any worker holds it, parent or not.
+    Nobody else would end this process while it hangs in its work.
     """
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def ready() -> int:
-    """The worker's process id: proof that one has started and can be reached."""
-    return os.getpid()
 
 
 def run(place: Place, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Answer[T]:

@@ -2,75 +2,61 @@
 
 import asyncio
 import contextlib
-import fcntl
 import functools
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from consumer import worker
 from consumer.board import Board, Place, WorkerState
+from consumer.desk import CALLS_MAX, CONTEXT, Desk
 from consumer.failures import WorkersFailing
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-END_TIMEOUT_S = 5.0
 STACK_TIMEOUT_S = 1.0
 STACK_POLL_S = 0.01
-PIPE_BYTES = 1 << 20  # what Linux lets anybody have
-
-# Never fork: a fork of a process with threads and sockets inherits locks that nobody will release. The fork server is
-# a process of its own that has loaded the work once; a worker is ready in milliseconds, also after a crash.
-CONTEXT = multiprocessing.get_context("forkserver")
-
-
-class WorkersLost(Exception):
-    """A worker has died with calls in flight; none of them has an answer, whoever is to blame."""
 
 
 class Workers:
-    """Worker processes behind one executor.
+    """Worker processes that share the calls.
 
-    When one dies or hangs, the executor is of no more use: `end` it, and `start` another. Recycling by the executor's
-    own `max_tasks_per_child` is not an option, for it hangs (cpython 115634).
+    When one dies or hangs, `end` them all, and `start` others: whatever they were at together may be to blame.
     """
 
-    def __init__(self, executor: ProcessPoolExecutor, board: Board) -> None:
-        self._executor = executor
-        self._board = board
+    def __init__(self, count: int, *, tray_bytes: int, memory_bytes_max: int) -> None:
+        self._board = Board(count, CONTEXT)
         self._asking = asyncio.Lock()
-        # Kept here, because the executor forgets its processes when it breaks.
-        self._processes = list((executor._processes or {}).values())  # noqa: SLF001
+        # A call that was given up keeps its room until it is answered.
+        self._room = asyncio.Semaphore(CALLS_MAX * count)
+        self._desks = [
+            Desk(self._board, tray_bytes=tray_bytes, memory_bytes_max=memory_bytes_max, answered=self._note_answer)
+            for _ in range(count)
+        ]
         self._calls = 0
         self._answered_at = 0.0
 
     @classmethod
-    async def start(cls, count: int, *, memory_bytes_max: int, timeout_s: float) -> Self:
+    async def start(cls, count: int, *, tray_bytes: int, memory_bytes_max: int, timeout_s: float) -> Self:
         """Start *count* workers, and wait until each can be reached.
 
         Raises:
             WorkersFailing: They do not start, or not in time.
         """
-        board = Board(count, CONTEXT)
-        executor = ProcessPoolExecutor(
-            count, mp_context=CONTEXT, initializer=worker.prepare, initargs=(memory_bytes_max, board)
-        )
-        widen(executor)
+        workers = cls(count, tray_bytes=tray_bytes, memory_bytes_max=memory_bytes_max)
         try:
             async with asyncio.timeout(timeout_s):
-                # In a thread: submitting starts a process, and waits for the fork server to answer.
-                calls = await asyncio.to_thread(lambda: [executor.submit(worker.ready) for _ in range(count)])
-                await asyncio.gather(*map(asyncio.wrap_future, calls))
-        except (BrokenProcessPool, OSError, TimeoutError) as error:
-            await cls(executor, board).end()
+                await asyncio.gather(*(desk.start() for desk in workers._desks))
+        except (OSError, EOFError, TimeoutError) as error:
+            await workers.end()
             raise WorkersFailing(f"the workers cannot be started: {error!r}") from error
-        return cls(executor, board)
+        except BaseException:
+            await workers.end()
+            raise
+        return workers
 
     async def run(
         self, timeout_s: float, place: Place, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -89,21 +75,18 @@ class Workers:
         self._calls += 1
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await asyncio.get_running_loop().run_in_executor(self._executor, call)
-        except BrokenProcessPool as broken:
-            raise WorkersLost from broken
+                await self._room.acquire()
+                return await min(self._desks, key=lambda desk: desk.calls).ask(call)
         finally:
             self._calls -= 1
+
+    def _note_answer(self) -> None:
         self._answered_at = time.monotonic()
-        return answer
+        self._room.release()
 
     async def end(self) -> None:
-        """Kill the workers and wait until they are gone. SIGKILL, for they are deaf to everything milder."""
-        for process in self._processes:
-            process.kill()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+        """Kill the workers and wait until they are gone."""
+        await asyncio.gather(*(desk.end() for desk in self._desks))
         self._board.close()
 
     @property
@@ -114,7 +97,7 @@ class Workers:
     @property
     def pids(self) -> list[int]:
         """The workers' process ids."""
-        return [process.pid for process in self._processes if process.pid is not None]
+        return [desk.pid for desk in self._desks if desk.pid is not None]
 
     @property
     def states(self) -> list[WorkerState]:
@@ -146,20 +129,7 @@ class Workers:
 
     def describe_exit(self) -> str:
         """How the first worker ended, once it has: the signal's name, or the exit code."""
-        code = self._processes[0].exitcode if self._processes else None
-        return signal.Signals(-code).name if code is not None and code < 0 else str(code)
-
-
-def widen(executor: ProcessPoolExecutor) -> None:
-    """Let a whole chunk into the pipes to the workers and back at once, where the system allows it.
-
-    By 64 KiB at a time, as is usual, a chunk of a mebibyte takes three times as long on its way.
-    """
-    queues: list[Any] = [executor._call_queue, executor._result_queue]  # type: ignore[attr-defined] # noqa: SLF001
-    for queue in queues:
-        # AttributeError: another system than Linux. OSError: a user may have so many pipes of that size, and no more.
-        with contextlib.suppress(AttributeError, OSError):
-            fcntl.fcntl(queue._writer.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # noqa: SLF001
+        return self._desks[0].describe_exit()
 
 
 def preload(*modules: str) -> None:

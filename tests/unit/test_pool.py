@@ -1,7 +1,6 @@
 """What the pool promises: another process does the work, and a batch that ruins its worker costs only itself."""
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
@@ -11,7 +10,6 @@ import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -21,11 +19,12 @@ from consumer.failures import WorkersFailing
 from consumer.pool import Pool
 from consumer.wire.records import messages
 from consumer.work import PoolLimits
-from consumer.workers import PIPE_BYTES
 from domain.batch import Code
 from tests.support.faulty_work import faulty_work
 from tests.support.records import FORM, chunk_of, request
 from tests.support.waiting import wait_until
+
+FORK_SERVER_FILES = 4  # of which the first start has need, and all others
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +37,7 @@ def limits(
     memory_bytes_max: int = 0,
     lone_attempts_max: int = 2,
     convictions_in_a_row_max: int = 0,
+    tray_bytes: int = 1 << 20,
 ) -> PoolLimits:
     return PoolLimits(
         workers=workers,
@@ -46,6 +46,7 @@ def limits(
         memory_bytes_max=memory_bytes_max,
         lone_attempts_max=lone_attempts_max,
         convictions_in_a_row_max=convictions_in_a_row_max,
+        tray_bytes=tray_bytes,
     )
 
 
@@ -278,11 +279,34 @@ async def test_a_chunk_knows_when_a_worker_began_and_ended_it() -> None:
     assert good.times.ended - good.times.began >= 0.05
 
 
-async def test_a_whole_chunk_fits_into_the_pipes_to_the_workers() -> None:
-    async with running_pool(limits(workers=1)) as pool:
-        assert pool._workers is not None
-        executor = pool._workers._executor
-        queues: list[Any] = [executor._call_queue, executor._result_queue]  # type: ignore[attr-defined]
-        sizes = [fcntl.fcntl(queue._writer.fileno(), fcntl.F_GETPIPE_SZ) for queue in queues]
+@pytest.mark.parametrize("tray_bytes", [1, 200, 1 << 20])
+async def test_what_does_not_fit_on_a_tray_arrives_as_well(tray_bytes: int) -> None:
+    async with running_pool(limits(workers=1, tray_bytes=tray_bytes)) as pool:
+        chunks = [chunk_of([request(f"{n}", [[n] * 20]) for n in range(count)]) for count in (1, 300, 2, 100)]
+        processed = await asyncio.gather(*map(pool.process, chunks))
 
-    assert sizes == [PIPE_BYTES] * 2
+    assert [len(batchids(answered)) for answered in processed] == [1, 300, 2, 100]
+
+
+async def test_the_answer_to_a_call_that_was_given_up_goes_to_nobody_else() -> None:
+    async with running_pool(limits(workers=1)) as pool:
+        given_up = asyncio.create_task(pool.process(chunk_of([request("sleep:0.3")])))
+        await wait_until(lambda: any(state.place for state in pool.states))
+        given_up.cancel()
+        later = await asyncio.gather(*(pool.process(chunk_of([request(f"later {n}")])) for n in range(5)))
+
+    assert [batchids(processed) for processed in later] == [[f"later {n}"] for n in range(5)]
+    assert pool.rebuilds == 0
+
+
+async def test_a_start_that_is_given_up_leaves_no_process_and_no_file_behind() -> None:
+    before = psutil.Process().num_fds()
+    pool = Pool(faulty_work(), limits(), FORM)
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    assert not [child for child in psutil.Process().children(recursive=True) if child.ppid() != os.getpid()]
+    assert psutil.Process().num_fds() <= before + FORK_SERVER_FILES

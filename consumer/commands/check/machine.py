@@ -10,15 +10,17 @@ from config.memory import memory_limit
 from config.settings import Settings
 from config.units import MIB
 from consumer.commands.check.finding import Finding, error, warning
+from consumer.desk import CALLS_MAX
 from consumer.kafka.guards import records_are_compiled
 from consumer.kafka.survey.cluster import Cluster
+from consumer.service import pool_limits
 
 # What a process takes before it has seen a record: measured, and rounded up.
 PARENT_BYTES, WORKER_BYTES = 96 * MIB, 48 * MIB
 # A byte of JSON is parsed into so many at most: an integer of four digits takes 36 bytes with its place in a list, and
 # the value itself and its answer are there too.
 PARSED_BYTES_PER_BYTE = 12
-CONNECTIONS_PER_BROKER, FILES_PER_WORKER, OTHER_FILES = 6, 4, 64
+CONNECTIONS_PER_BROKER, FILES_PER_WORKER, OTHER_FILES = 6, 7, 64
 STOP_S = 5.0  # after draining: to commit, leave the group and close connections
 
 
@@ -114,7 +116,7 @@ def memory_bounds(settings: Settings, cluster: Cluster) -> tuple[int, int]:
         + 2 * max(1, len(cluster.brokers)) * settings.fetch_bytes_max
         + partitions * (ahead + 2 * settings.lane_chunks_max * chunk)
     )
-    worker = WORKER_BYTES + PARSED_BYTES_PER_BYTE * chunk
+    worker = WORKER_BYTES + PARSED_BYTES_PER_BYTE * chunk + CALLS_MAX * pool_limits(settings).tray_bytes
     return parent, min(worker, settings.worker_memory_bytes_max or worker)
 
 

@@ -1,0 +1,135 @@
+"""A worker process as its parent sees it: calls are laid before it, and it answers them in that order."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from consumer import worker
+from consumer.board import Board
+from consumer.tray import Tray
+
+T = TypeVar("T")
+
+END_TIMEOUT_S = 5.0
+# One that it works on and the next one, so that it never idles while the event loop is busy. Each has a tray.
+CALLS_MAX = 2
+
+# Never fork: a fork of a process with threads and sockets inherits locks that nobody will release. The fork server is
+# a process of its own that has loaded the work once; a worker is ready in milliseconds, also after a crash.
+CONTEXT = multiprocessing.get_context("forkserver")
+
+
+class WorkersLost(Exception):
+    """A worker has died with calls in flight; none of them has an answer, whoever is to blame."""
+
+
+class Desk:
+    """One worker, from before its start to after its end. `pid` is its process id, once it has one."""
+
+    def __init__(self, board: Board, *, tray_bytes: int, memory_bytes_max: int, answered: Callable[[], None]) -> None:
+        """*answered* is called whenever there is room for another call."""
+        self._answered = answered
+        self._trays = deque(Tray.of(tray_bytes) for _ in range(CALLS_MAX))
+        self._calls = deque[tuple[Tray, asyncio.Future[Any]]]()
+        self._ours, self._theirs = socket.socketpair()
+        self._process = CONTEXT.Process(
+            target=worker.serve, args=(self._theirs, tuple(self._trays), memory_bytes_max, board), daemon=True
+        )
+        self._starting: asyncio.Future[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self.pid: int | None = None
+        self._exit_code: int | None = None
+
+    async def start(self) -> None:
+        """Start the process, and wait until it can be reached.
+
+        Raises:
+            OSError: It could not be started.
+            EOFError: It has ended at once.
+        """
+        # In a thread: the fork server may have to be started first, and has to answer.
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self._process.start))
+        await asyncio.shield(self._starting)
+        self.pid = self._process.pid
+        self._theirs.close()  # so that its end closes the connection
+        reader, self._writer = await asyncio.open_connection(sock=self._ours)
+        await reader.readexactly(len(worker.READY))
+        self._reading = asyncio.create_task(self._read(reader))
+
+    async def ask(self, call: Callable[[], T]) -> T:
+        """The answer to *call*, which fewer than `CALLS_MAX` may be before. To give it up frees neither worker nor tray.
+
+        Raises:
+            WorkersLost: The worker has died.
+            MemoryError: There was not enough memory for it.
+            WorkFailed: The work raised something else.
+        """
+        if self._writer is None or self._reading is None or self._reading.done():
+            raise WorkersLost
+        tray = self._trays[0]
+        message = tray.pack(call)
+        self._trays.rotate(-1)
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._calls.append((tray, answer))
+        self._writer.writelines((worker.LENGTH.pack(len(message)), message))
+        return await answer
+
+    @property
+    def calls(self) -> int:
+        """How many have no answer yet."""
+        return len(self._calls)
+
+    async def end(self) -> None:
+        """Kill the process and wait until it is gone. SIGKILL, for it is deaf to everything milder."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                if self._starting is not None:
+                    await asyncio.wait([self._starting])  # a start that was given up goes on in its thread
+                if self._process.pid is not None:
+                    self._process.kill()
+                    await asyncio.to_thread(self._process.join)
+                    self._exit_code = self._process.exitcode
+                    self._process.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        if self._writer is not None:
+            self._writer.close()
+        self._ours.close()
+        self._theirs.close()
+        for tray in self._trays:
+            tray.close()
+
+    def describe_exit(self) -> str:
+        """How the process ended, once it has: the signal's name, or the exit code."""
+        code = self._exit_code
+        return signal.Signals(-code).name if code is not None and code < 0 else str(code)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                (size,) = worker.LENGTH.unpack(await reader.readexactly(worker.LENGTH.size))
+                message = await reader.readexactly(size)
+                tray, answer = self._calls.popleft()
+                _settle(answer, None if answer.done() else tray.unpack(message))
+                self._answered()
+        except (EOFError, OSError):
+            pass  # the process has ended
+        finally:
+            for _, answer in self._calls:
+                _settle(answer, WorkersLost())
+
+
+def _settle(answer: "asyncio.Future[Any]", outcome: object) -> None:
+    if answer.done():
+        return  # whoever asked has given it up
+    if isinstance(outcome, Exception):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
