@@ -9,12 +9,13 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S, Stage
 from benchmarks.drain import judge_all, wait_for_answers
-from benchmarks.load import TICK_S, Load, send
+from benchmarks.load import TICK_S, Load, Sent, send
 from benchmarks.profiles import Profile
 from benchmarks.results import WrongResult
 from benchmarks.systems import System
 
 LOAD_WARM_UP_S = 3.0
+ANSWERS_TIMEOUT_S = 70.0  # from when all requests are sent
 START_TIMEOUT_S = 60.0
 LONE_PAUSE_S = (0.02, 0.06)
 LONE_WARM_UP = 20
@@ -42,6 +43,17 @@ class Latency:
         return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
 
 
+def saturated(stage: Stage, system: System, profile: Profile, *, batches_per_s: float, seconds: float) -> float:
+    """How many batches a second *system* answers while more are sent: *batches_per_s*, as many as it drains undisturbed.
+
+    Sending takes the same cores, so it is less than that. Raises what `under_load` raises.
+    """
+    sent, answered_ms = _answered(
+        stage, system, profile, batches=int(batches_per_s * seconds), batches_per_s=batches_per_s
+    )
+    return len(answered_ms) / (max(answered_ms) / 1_000 - sent.since)
+
+
 def under_load(stage: Stage, system: System, profile: Profile, *, batches_per_s: float, seconds: float) -> Latency:
     """Send requests at a steady rate; an answer has come when the broker has appended it.
 
@@ -51,20 +63,27 @@ def under_load(stage: Stage, system: System, profile: Profile, *, batches_per_s:
         WrongResult: It left batches out, or summed wrongly.
     """
     batches = int(batches_per_s * (LOAD_WARM_UP_S + seconds))
+    sent, answered_ms = _answered(stage, system, profile, batches=batches, batches_per_s=batches_per_s)
+    warm = range(int(LOAD_WARM_UP_S * batches_per_s), batches)
+    latencies_ms = [answered_ms[number] - (sent.since + sent.load.due_s(number)) * 1_000 for number in warm]
+    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000)
+
+
+def _answered(
+    stage: Stage, system: System, profile: Profile, *, batches: int, batches_per_s: float
+) -> tuple[Sent, Sequence[int]]:
+    """What was sent, and when the answer to each batch came, in milliseconds since the epoch."""
     load = Load(profile.name, batches, batches_per_s * TICK_S)
     requests, results = stage.fresh_topic("load"), stage.fresh_topic("results")
     try:
         with system.running(stage, requests=requests, results=results) as processes:
             _wait_until_ready(stage, requests, results, profile)
             sent = send(stage.bootstrap_servers, requests, load)
-            wait_for_answers(stage, processes, results, batches + 1, timeout_s=seconds + START_TIMEOUT_S)
-            answered_ms = judge_all(stage, processes, results, profile, batches).answered_ms
+            wait_for_answers(stage, processes, results, batches + 1, timeout_s=ANSWERS_TIMEOUT_S)
+            return sent, judge_all(stage, processes, results, profile, batches).answered_ms
     finally:
         stage.delete(requests)
         stage.delete(results)
-    warm = range(int(LOAD_WARM_UP_S * batches_per_s), batches)
-    latencies_ms = [answered_ms[number] - (sent.since + load.due_s(number)) * 1_000 for number in warm]
-    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000)
 
 
 def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:

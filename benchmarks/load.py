@@ -33,8 +33,9 @@ class Load(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """The load was sent: the first batch at *since* (seconds since the epoch), none later than *late_max_s*."""
+    """The *load* was sent: the first batch at *since* (seconds since the epoch), none later than *late_max_s*."""
 
+    load: Load
     since: float
     late_max_s: float
 
@@ -68,4 +69,4 @@ def _send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
         producer.produce(topic, value, key, partition=load.tick(number) % PARTITIONS)
     if unsent := producer.flush(TIMEOUT_S):
         raise RuntimeError(f"{unsent} requests were not sent")
-    return Sent(since, late_max_s)
+    return Sent(load, since, late_max_s)

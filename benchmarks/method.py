@@ -14,7 +14,9 @@ and just-in-time compilers count for nobody; processor time is that of the same 
 Memory is the proportional set size: what is shared is counted once. After every run all answers are read and compared with the right
 sums; a wrong or missing one makes it a failure.
 
-**Latency under load** is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
+**Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is less
+than the rate of a backlog that is there already. It is measured first, by sending at that higher rate for four seconds and seeing how many
+answers come a second until the last one. The latency is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
 is hidden) to when the broker appended the answer; where the load itself was late, the table says so. The first three seconds do not count.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.

@@ -61,6 +61,7 @@ class Plan:
     share: float = 1.0
     drain_seconds: float = 7.0
     load_seconds: float = 8.0
+    saturating_seconds: float = 4.0
     lone_samples: int = 100
     limit_seconds: float = 4.0
     timeout_s: float = 90.0
@@ -77,6 +78,8 @@ class Plan:
         measured_s = {"under_load": self.load_seconds, "alone": self.lone_samples * LONE_S}
         each_s = OVERHEAD_S[step.kind] + measured_s.get(step.kind, self.drain_seconds * SIZED) * self.share
         once_s = FILL_S * self.share + WARM_UP_S * len(step.systems) if step.is_drained else 0.0
+        if step.kind == "under_load":
+            once_s = (OVERHEAD_S[step.kind] + self.saturating_seconds * self.share) * len(step.systems)
         return once_s + sum(step.rounds_of(system) * each_s for system in step.systems)
 
 

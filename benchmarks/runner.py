@@ -50,6 +50,7 @@ class _Run:
         self._stage = stage
         self._kept = kept
         self._backlogs: dict[tuple[str, str], int] = {}
+        self._saturated_rates: dict[tuple[str, str], float] = {}
 
     def all(self) -> None:
         """Every step of the plan, its figures kept as soon as it is done."""
@@ -85,11 +86,21 @@ class _Run:
         return drained
 
     def _under_load(self, profile: Profile, system: System) -> Latency:
-        rows = [*self._kept.rows("drains"), *self._kept.rows("ways")]
-        rates = {(row["system"], row["profile"]): row["batches_per_s"]["median"] for row in reversed(rows)}
-        rate = rates[system.name, profile.name] * LOAD_SHARE
+        rate = self._saturated(profile, system) * LOAD_SHARE
         seconds = self._plan.load_seconds * self._plan.share
         return latency.under_load(self._stage, system, profile, batches_per_s=rate, seconds=seconds)
+
+    def _saturated(self, profile: Profile, system: System) -> float:
+        """The rate that *system* can bear from somebody who takes his part of the same cores; measured once."""
+        place = (profile.name, system.name)
+        if place not in self._saturated_rates:
+            rows = [*self._kept.rows("drains"), *self._kept.rows("ways")]
+            drained = {(row["profile"], row["system"]): row["batches_per_s"]["median"] for row in reversed(rows)}
+            seconds = self._plan.saturating_seconds * self._plan.share
+            rate = latency.saturated(self._stage, system, profile, batches_per_s=drained[place], seconds=seconds)
+            _say(f"{system.title}: {rate:,.0f} batches/s while they are sent")
+            self._saturated_rates[place] = rate
+        return self._saturated_rates[place]
 
     def _alone(self, profile: Profile, system: System) -> Latency:
         return latency.alone(self._stage, system, profile, samples=self._plan.samples)
