@@ -32,7 +32,7 @@ class Work(BaseModel):
     chunk_timeout_ms: int = Field(
         default=30_000, ge=100, le=HOUR_MS, description="longest time a worker may take for one chunk"
     )
-    lane_chunks_max: int = Field(default=4, ge=1, le=64, description="chunks of one partition in flight at once")
+    lane_chunks_max: int = Field(default=6, ge=1, le=64, description="chunks of one partition in flight at once")
     lone_attempts_max: int = Field(
         default=2, ge=1, le=100, description="attempts a batch has, alone, before it is held to kill or hang its worker"
     )

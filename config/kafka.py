@@ -84,6 +84,13 @@ class Publishing(BaseModel):
         le=15 * MINUTE_MS,
         description="after it the broker aborts a transaction that was left open",
     )
+    transaction_linger_ms: int = Field(
+        default=100,
+        ge=0,
+        le=MINUTE_MS,
+        description="how long a finished chunk may wait for the next ones of its partition, if they are being processed, to"
+        " share its transaction",
+    )
     result_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
         default="none", description="compression of answers and dead letters"
     )

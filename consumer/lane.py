@@ -70,16 +70,27 @@ class Lane:
     """One partition's road. Chunks are processed side by side, and published in order, in runs of what is finished.
 
     `chunks_max` bounds the chunks between fetch and done, and with them the lane's memory: a lane that has so many in
-    flight does not fetch.
+    flight does not fetch. Where publishing has a price for each run, a finished chunk waits up to `linger_s` seconds for
+    those that are being processed behind it.
     """
 
-    def __init__(self, *, source: Source, work: Work, sink: Sink, reports: Sequence[Report], chunks_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        source: Source,
+        work: Work,
+        sink: Sink,
+        reports: Sequence[Report],
+        chunks_max: int,
+        linger_s: float = 0.0,
+    ) -> None:
         self._source = source
         self._work = work
         self._sink = sink
         self._reports = reports
         self._chunks_max = chunks_max
-        self._in_flight = InFlight(chunks_max)
+        self._linger_s = linger_s
+        self._in_flight = InFlight(chunks_max, linger_s)
         self._fetching: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -113,7 +124,7 @@ class Lane:
             self._fetching.cancel()
 
     async def _carry(self) -> None:
-        in_flight = self._in_flight = InFlight(self._chunks_max)
+        in_flight = self._in_flight = InFlight(self._chunks_max, self._linger_s)
         try:
             async with asyncio.TaskGroup() as steps:
                 self._fetching = steps.create_task(self._fetch(in_flight, steps))
@@ -148,8 +159,10 @@ class Lane:
 class InFlight:
     """The chunks between fetch and done, in order, each with the task that processes it."""
 
-    def __init__(self, chunks_max: int) -> None:
+    def __init__(self, chunks_max: int, linger_s: float) -> None:
         self._room = asyncio.Semaphore(chunks_max)
+        self._linger_s = linger_s
+        self._awaited_max = chunks_max // 2  # in one run, so that the others are processed while it is published
         self._waiting: deque[tuple[Chunk, asyncio.Task[Processed]]] = deque()
         self._changed = asyncio.Event()
         self._ended = False
@@ -178,7 +191,8 @@ class InFlight:
         """
         while await self._any():
             run = [await self._next()]
-            while self._waiting and self._waiting[0][1].done():
+            lingers_until = time.monotonic() + self._linger_s
+            while await self._another(run, lingers_until):
                 run.append(await self._next())
             yield run
             for _ in run:
@@ -190,6 +204,14 @@ class InFlight:
             self._changed.clear()
             await self._changed.wait()
         return bool(self._waiting)
+
+    async def _another(self, run: Sequence[Finished], lingers_until: float) -> bool:
+        if not self._waiting:
+            return False
+        _, processing = self._waiting[0]
+        if not processing.done() and len(run) < self._awaited_max and (left_s := lingers_until - time.monotonic()) > 0:
+            await asyncio.wait([processing], timeout=left_s)
+        return processing.done()
 
     async def _next(self) -> Finished:
         chunk, processing = self._waiting.popleft()

@@ -142,12 +142,14 @@ class Service:
             raise NotDrained(f"not drained within {self._settings.drain_timeout_ms} ms")
 
     def _make_lane(self, source: lane.Source) -> lane.Lane:
+        exactly_once = self._settings.delivery == "exactly_once"
         return lane.Lane(
             source=source,
             work=self.pool,
             sink=self._delivery.sink(source.partition),
             reports=self._reports,
             chunks_max=self._settings.lane_chunks_max,
+            linger_s=self._settings.transaction_linger_ms / 1000 if exactly_once else 0.0,
         )
 
     def snapshot(self) -> Snapshot:

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 class Road:
     """A lane with everything around it made by hand; its chunks begin at offsets 0, 10, 20 ..."""
 
-    def __init__(self, *, chunks: int, chunks_max: int = 2) -> None:
+    def __init__(self, *, chunks: int, chunks_max: int = 2, linger_s: float = 0.0) -> None:
         self.memory = Memory()
         self.source = FakeSource(
             self.memory, [chunk_of([b"x"] * 10, first_offset=10 * number) for number in range(chunks)]
@@ -25,7 +25,12 @@ class Road:
         self.sink = FakeSink(self.memory)
         self.report = FakeReport()
         self.lane = Lane(
-            source=self.source, work=self.work, sink=self.sink, reports=[self.report], chunks_max=chunks_max
+            source=self.source,
+            work=self.work,
+            sink=self.sink,
+            reports=[self.report],
+            chunks_max=chunks_max,
+            linger_s=linger_s,
         )
 
     @asynccontextmanager
@@ -112,6 +117,44 @@ async def test_a_finished_chunk_does_not_wait_for_those_behind_it() -> None:
         await wait_until(lambda: road.memory.of("done") == [0, 10])
 
     assert road.sink.runs == [[0], [10]]
+
+
+async def test_where_a_run_has_a_price_a_finished_chunk_waits_for_the_one_that_is_being_processed() -> None:
+    road = Road(chunks=2, chunks_max=4, linger_s=30)
+    slow = road.work.shut(10)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("processed") == [0])
+        assert road.memory.of("publishing") == []
+        slow.set()
+        await wait_until(lambda: len(road.memory.of("done")) == 2)
+
+    assert road.sink.runs == [[0, 10]]
+
+
+async def test_it_waits_no_longer_than_it_may() -> None:
+    road = Road(chunks=2, chunks_max=4, linger_s=0.01)
+    slow = road.work.shut(10)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("done") == [0])
+        slow.set()
+        await wait_until(lambda: road.memory.of("done") == [0, 10])
+
+
+async def test_half_of_the_chunks_in_flight_are_not_waited_for_so_that_the_workers_have_something_to_do() -> None:
+    road = Road(chunks=4, chunks_max=4, linger_s=30)
+    slow = road.work.shut(20)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("done") == [0, 10])
+        slow.set()
+        await wait_until(lambda: len(road.memory.of("done")) == 4)
+
+    assert road.sink.runs == [[0, 10], [20, 30]]
+
+
+async def test_a_chunk_with_none_behind_it_waits_for_nobody() -> None:
+    road = Road(chunks=1, chunks_max=4, linger_s=30)
+    async with road.running():
+        await wait_until(lambda: road.memory.of("done") == [0])
 
 
 @pytest.mark.parametrize("chunks_max", [1, 2, 3])
