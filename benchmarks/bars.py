@@ -116,10 +116,13 @@ def _against_itself(document: Document) -> Iterator[Bar]:
     for promise, system, limit in (
         ("one partition against eight", "one-partition", 0.7),
         ("exactly once against at least once", "exactly-once", 0.9),
-        ("HTTP port on, scraped each second and its page open, against off", "http", 0.97),
     ):
         other = median(document, "ways", "small", system, "batches_per_s")
         yield Bar(f"small: {promise}", limit, _ratio(other, plain))
+    # By processor time, for the rates of two rounds of the same differ by more than is asked about.
+    off, on = (median(document, "ways", "small", system, "cpu_s_per_million") for system in ("batchsum", "http"))
+    promise = "batches per processor second with the HTTP port on, scraped each second and its page open, against off"
+    yield Bar(f"small: {promise}", 0.97, _ratio(off, on))
 
 
 def _memory(document: Document) -> Iterator[Bar]:

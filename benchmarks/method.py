@@ -23,7 +23,8 @@ its steps goes on, so a lone one takes three.
 
 **First result** is from the start of the process to the first answer in the topic, with the backlog there.
 
-**Watched** is an instance whose metrics are scraped each second and whose live page is open, all the time.
+**Watched** is an instance whose metrics are scraped each second and whose live page is open, all the time. What that costs is told by processor
+time, of which a batch takes the same from round to round: rates of the same system differ by more than what is looked for.
 
 **Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
 fetching and publishing cost the service nothing, and all cores did nothing but the worker's function (measured alone) and the broker's work

@@ -1,5 +1,6 @@
 """Settings of traces."""
 
+import os
 from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -14,3 +15,8 @@ class Traces(BaseModel):
         default="",
         description="where spans of traced batches are sent, OTLP over HTTP: `http://collector:4318`; unset: there are none; needs the extra `traces`",
     )
+
+    @property
+    def traced(self) -> bool:
+        """Whether there are spans: somewhere to send them, and no word against it in OpenTelemetry's own variable."""
+        return bool(self.traces_endpoint) and os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"

@@ -45,7 +45,7 @@ class Service:
 
     def __init__(self, settings: Settings, work: Work | None = None) -> None:
         self._settings = settings
-        form = Form(settings.reply_to_failed, packing(settings), settings.group_id if settings.traces_endpoint else "")
+        form = Form(settings.reply_to_failed, packing(settings), settings.group_id if settings.traced else "")
         self.pool = Pool(work or default_work(settings), pool_limits(settings), form)
         deliver = ExactlyOnce if settings.delivery == "exactly_once" else AtLeastOnce
         self._delivery: Delivery = deliver(
@@ -180,7 +180,7 @@ class Service:
 
 
 def _traces(settings: Settings) -> "Traces | None":
-    if not settings.traces_endpoint:
+    if not settings.traced:
         return None
     from consumer.traces import Traces, sending_to  # noqa: PLC0415 - optional, and takes a while to import
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.failures import CannotConnect, NotDrained
+from consumer.failures import CannotConnect, NotDrained, Replaced
 from tests.support.brokers import Broker, Topics
 from tests.support.instances import Instances, instances
 from tests.support.kafka import committed, produce, read, settings_for
@@ -154,3 +154,17 @@ async def test_an_event_loop_that_stands_still_for_too_long_ends_the_process_wit
     blocked.signal(signal.SIGUSR1)
     assert await blocked.ended() == 1
     assert "Timeout (0:00:01.500000)!" in blocked.log_file.read_text()
+
+
+@pytest.mark.real_broker("it knows no static members")
+async def test_of_two_instances_with_one_name_the_elder_ends_and_says_why(
+    broker: Broker, topics: Topics, running: Instances
+) -> None:
+    settings = settings_for(broker, topics, group_instance_id="same")
+    elder = await running.start(settings).ready()
+    younger = await running.start(settings).ready()
+    assert await elder.ended() == Replaced.exit_code
+
+    await produce(broker, topics.request_topic, [request("a")])
+    await wait_until(lambda: any(event["batches"] == 1 for event in younger.events("summary")))
+    assert await younger.stopped() == 0

@@ -11,7 +11,7 @@ from consumer.commands.audit.scope import Range, find_scope
 from consumer.kafka.history import history
 from consumer.ledger.entry import Delivery
 
-VIOLATED = 1
+VIOLATED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

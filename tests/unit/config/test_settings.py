@@ -195,3 +195,20 @@ def test_secrets_are_not_in_what_is_printed_of_settings() -> None:
     secrets = {"ssl_certfile": __file__, "ssl_key_password": "hunter3", "sasl_password": "hunter4"}
     for settings in (Settings.model_validate(LOGIN | secrets), Settings.model_validate(OIDC)):
         assert "hunter" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "disabled", "traced"),
+    [
+        ("", "", False),
+        ("http://collector:4318", "", True),
+        ("http://collector:4318", "false", True),
+        ("http://collector:4318", "true", False),
+        ("http://collector:4318", " TRUE", False),
+    ],
+)
+def test_opentelemetrys_own_variable_turns_traces_off(
+    endpoint: str, disabled: str, traced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", disabled)
+    assert Settings(traces_endpoint=endpoint).traced is traced
