@@ -85,7 +85,7 @@ class Publisher:
         self._turns = Turns(asyncio.Lock)
         self._replacing = asyncio.Lock()
         self._retired: set[asyncio.Task[None]] = set()
-        self.failing_since: float | None = None
+        self._failing: dict[int, float] = {}
         self.replaced = 0
 
     async def start(self) -> None:
@@ -105,8 +105,12 @@ class Publisher:
         Raises:
             Stalled: It did not work for `outage_timeout_ms`.
         """
-        started = time.monotonic()
-        left = list(batches)
+        try:
+            return await self._publish(partition, [*batches], since=time.monotonic())
+        finally:
+            self._failing.pop(partition, None)  # also of a lane that was ended while it tried
+
+    async def _publish(self, partition: int, left: list[Encoded], *, since: float) -> list[Encoded]:
         while left:
             producer = self._producer
             try:
@@ -117,17 +121,21 @@ class Publisher:
                 if not alone:
                     left[:1] = singles(left[0], self._packing)  # the limit is on the batch, and says nothing of them
                 elif self._holds_too_large:
-                    await self._wait_out(error, since=started)
+                    await self._wait_out(error, partition, since=since)
                 await self._replace(producer, error)
                 if alone and not self._holds_too_large:
                     break
             except (KafkaError, TimeoutError) as error:
-                await self._wait_out(error, since=started)
+                await self._wait_out(error, partition, since=since)
                 await self._replace(producer, error)
             else:
                 del left[0]
-        self.failing_since = None
         return left
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when, by the monotonic clock, there is a partition for which nothing can be published; None: there is none."""
+        return min(self._failing.values(), default=None)
 
     async def _replace(self, failed: AIOKafkaProducer, error: Exception) -> None:
         async with self._replacing:
@@ -145,9 +153,8 @@ class Publisher:
             self._retired.add(retiring)
             retiring.add_done_callback(self._retired.discard)
 
-    async def _wait_out(self, error: Exception, *, since: float) -> None:
-        if self.failing_since is None:
-            self.failing_since = since
+    async def _wait_out(self, error: Exception, partition: int, *, since: float) -> None:
+        self._failing[partition] = since
         outage_s = time.monotonic() - since
         if outage_s > self._settings.outage_timeout_ms / 1000:
             raise Stalled(f"nothing can be published to {self._topic}: {describe(error)}") from error

@@ -41,6 +41,18 @@ class Choosy(FakeProducer):
         return await super().send_batch(batch, topic, partition=partition)
 
 
+class PartlyAway(FakeProducer):
+    """A producer with one partition that has no leader."""
+
+    def __init__(self, *, partition: int) -> None:
+        super().__init__()
+        self._away = partition
+
+    async def send_batch(self, batch: Sealed, topic: str, *, partition: int) -> "asyncio.Future[None]":
+        self.error = KafkaError("no leader") if partition == self._away else None
+        return await super().send_batch(batch, topic, partition=partition)
+
+
 @contextlib.asynccontextmanager
 async def publishing(*producers: FakeProducer, holds_too_large: bool = False) -> AsyncIterator[Publisher]:
     """A publisher that is given these producers, one after the other."""
@@ -114,7 +126,18 @@ async def test_an_outage_that_outlasts_its_limit_stalls_the_instance() -> None:
     async with publishing(*producers) as publisher:
         with pytest.raises(Stalled, match=r"nothing can be published to results: .*gone"):
             await publisher.publish(0, batches(b"a"))
+
+
+async def test_a_partition_that_fails_is_told_although_another_one_has_no_trouble() -> None:
+    async with publishing(*(PartlyAway(partition=1) for _ in range(10_000))) as publisher:
+        failing = asyncio.create_task(publisher.publish(1, batches(b"a")))
+        await wait_until(lambda: publisher.failing_since is not None)
+        assert await publisher.publish(0, batches(b"b")) == []
         assert publisher.failing_since is not None
+
+        failing.cancel()  # its lane is ended
+        await asyncio.wait([failing])
+        assert publisher.failing_since is None
 
 
 async def test_a_batch_is_acknowledged_before_the_next_one_is_sent() -> None:
