@@ -1,7 +1,11 @@
 """The commands of whoever sends requests and reads what becomes of them."""
 # ruff: noqa: PLC0415 - imports are late, so that --help is quick and a worker process never pays for any of it
 
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +29,7 @@ class Start(StrEnum):
 def submit(
     *,
     file: Annotated[
-        typer.FileBinaryRead | None,
+        Path | None,
         typer.Argument(metavar="FILE|-", help="JSON lines, one request a line; blank ones are skipped."),
     ] = None,
     generate: Annotated[
@@ -51,17 +55,33 @@ def submit(
     from consumer.commands import submit as command
     from consumer.commands.requests import from_generator, from_lines
 
-    requests = (
-        from_lines(file.fileno())
-        if file is not None
-        else from_generator(batches=generate or 0, lists=lists, integers=integers, seed=seed)
-    )
-    submission = (
-        command.submit_and_wait(loaded.settings, requests, total=generate, timeout_s=timeout, as_json=as_json)
-        if wait
-        else command.submit(loaded.settings, requests, total=generate, as_json=as_json)
-    )
-    raise typer.Exit(complete(submission))
+    with ExitStack() as reading:
+        requests = (
+            from_lines(reading.enter_context(_open(file)))
+            if file is not None
+            else from_generator(batches=generate or 0, lists=lists, integers=integers, seed=seed)
+        )
+        submission = (
+            command.submit_and_wait(loaded.settings, requests, total=generate, timeout_s=timeout, as_json=as_json)
+            if wait
+            else command.submit(loaded.settings, requests, total=generate, as_json=as_json)
+        )
+        raise typer.Exit(complete(submission))
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[int]:
+    if str(file) == "-":
+        if sys.stdin is None:  # and its number may be anybody's by now
+            raise typer.BadParameter("the standard input is closed", param_hint="FILE|-")
+        yield 0
+        return
+    try:
+        opened = file.open("rb")
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"it cannot be read: {error}", param_hint="FILE|-") from None
+    with opened:
+        yield opened.fileno()
 
 
 @commands.command(epilog=EXIT_CODES)

@@ -136,7 +136,7 @@ async def test_what_is_missing_or_wrong_is_found_by_its_coordinates(broker: Brok
     await serve(broker, topics, 0)
     for change, (kind, offset) in FORGED.items():
         exit_code, found = await audited(broker, await forged(broker, topics, change))
-        assert (exit_code, found["verdict"]) == (1, "violated")
+        assert (exit_code, found["verdict"]) == (8, "violated")
         places = [(each["kind"], each["topic"], each["partition"], each["offset"]) for each in found["listed"]]
         assert places == [(kind, topics.request_topic, 0, offset)]
     ended = await command_line(broker, await forged(broker, topics, without_the_third)).run("audit")
@@ -150,7 +150,7 @@ async def test_an_outcome_that_names_no_request_is_found_where_it_stands(broker:
     edited = await forged(broker, topics, with_one_that_says_nothing_of_its_request)
     exit_code, found = await audited(broker, edited)
     (listed,) = found["listed"]
-    assert (exit_code, listed["kind"]) == (1, "an answer without a source")
+    assert (exit_code, listed["kind"]) == (8, "an answer without a source")
     assert (listed["topic"], listed["partition"], listed["offset"]) == (edited.result_topic, 0, 9)
 
 
@@ -164,7 +164,7 @@ async def test_a_doubled_outcome_is_told_and_a_violation_where_none_may_be_doubl
     assert [(each["kind"], each["offset"], each["detail"]) for each in told["listed"]] == [("repeated", 4, "3 times")]
     for options, settings in ((("--exactly-once",), {}), ((), {"delivery": "exactly_once"})):
         exit_code, found = await audited(broker, edited, *options, **settings)
-        assert (exit_code, found["violations"]) == (1, {"more than one outcome": 1})
+        assert (exit_code, found["violations"]) == (8, {"more than one outcome": 1})
 
 
 async def test_a_dead_letter_that_is_not_the_request_is_found(broker: Broker, topics: Topics) -> None:
@@ -174,7 +174,7 @@ async def test_a_dead_letter_that_is_not_the_request_is_found(broker: Broker, to
     write(broker, topics.dead_letter_topic, [(key, b"no json", headers)])
     exit_code, found = await audited(broker, topics)
     assert (exit_code, set(found["violations"])) == (
-        1,
+        8,
         {"the dead letter is not the request", "two different dead letters"},
     )
     assert {(each["partition"], each["offset"]) for each in found["listed"] if each["kind"] != "repeated"} == {(0, 8)}
@@ -187,7 +187,7 @@ async def test_what_is_not_consumed_yet_is_pending_and_not_missing(broker: Broke
     exit_code, found = await audited(broker, topics)
     assert (exit_code, found["verdict"], found["pending"], found["missing"]) == (0, "proved", 16, 0)
     exit_code, found = await audited(broker, topics, "--all-due", "--limit", "100")
-    assert (exit_code, found["violations"]) == (1, {"no outcome": 16})
+    assert (exit_code, found["violations"]) == (8, {"no outcome": 16})
     assert [(each["partition"], each["offset"]) for each in found["listed"]] == [
         *((0, offset) for offset in range(10, 18)),
         *((2, offset) for offset in range(8)),

@@ -22,6 +22,7 @@ OPTIONS = [
 WORDS = [
     "/dev/null",
     "/nowhere",
+    "-",
     "0",
     "1",
     "-1",

@@ -118,6 +118,8 @@ def test_a_value_may_contain_an_equals_sign() -> None:
         ["submit"],
         ["submit", "-", "--generate", "5"],
         ["submit", "/nowhere/requests.jsonl"],
+        ["submit", "/"],
+        ["submit", "\0"],
         ["submit", "--generate", "0"],
         ["results", "--from", "latest"],
         ["results", "--from", "yesterday"],
@@ -135,6 +137,17 @@ def test_a_value_may_contain_an_equals_sign() -> None:
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert batchsum(*arguments).exit_code == 2
+
+
+def test_a_standard_input_that_is_closed_is_told() -> None:
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m consumer submit - <&-', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, "the standard input is closed" in ended.stderr) == (2, True), ended.stderr
 
 
 def test_a_broker_that_is_not_there_is_told_in_one_line_that_says_what_to_do() -> None:
