@@ -95,7 +95,7 @@ class Publishing(BaseModel):
         default="none", description="compression of answers and dead letters"
     )
     publish_batch_bytes_max: int = Field(
-        default=256 * KIB,
+        default=900 * KIB,  # topics take 1 MiB by default, with all that is around the records
         ge=KIB,
         le=900 * KIB,
         description="uncompressed size of what is sent to one partition at once",

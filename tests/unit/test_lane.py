@@ -140,7 +140,7 @@ async def test_it_waits_no_longer_than_it_may() -> None:
         await wait_until(lambda: road.memory.of("done") == [0, 10])
 
 
-async def test_half_of_the_chunks_in_flight_are_not_waited_for_so_that_the_workers_have_something_to_do() -> None:
+async def test_two_of_the_chunks_in_flight_are_not_waited_for_so_that_the_workers_have_something_to_do() -> None:
     road = Road(chunks=4, chunks_max=4, linger_s=30)
     slow = road.work.shut(20)
     async with road.running():

@@ -177,6 +177,13 @@ async def test_a_pool_that_cannot_start_says_so() -> None:
             pass
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="this system has no such policy")
+async def test_workers_take_the_processor_from_nobody() -> None:
+    async with running_pool() as pool:
+        assert {os.sched_getscheduler(pid) for pid in pool.pids} == {os.SCHED_BATCH}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
 async def test_a_signal_to_the_process_group_leaves_the_workers_alone() -> None:
     async with running_pool() as pool:
         for pid in pool.pids:

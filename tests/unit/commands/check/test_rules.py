@@ -144,7 +144,7 @@ def test_topics_that_are_missing_or_out_of_sight_are_errors() -> None:
         (topic(REQUESTS, partitions=1), Severity.NOTE),
         (topic(RESULTS, partitions=3), Severity.WARNING),
         (topic(LETTERS, max_message_bytes="1048588"), Severity.ERROR),
-        (topic(RESULTS, max_message_bytes="900000"), Severity.WARNING),
+        (topic(RESULTS, max_message_bytes="950000"), Severity.WARNING),
         (topic(REQUESTS, cleanup_policy="compact"), Severity.WARNING),
         (topic(RESULTS, cleanup_policy="compact,delete"), Severity.WARNING),
         (topic(LETTERS, cleanup_policy="compact"), Severity.ERROR),
