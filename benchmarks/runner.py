@@ -80,8 +80,9 @@ class _Run:
         batches = self._backlogs.get((profile.name, system.name), first)
         drained = drain(self._stage, system, profile, batches, timeout_s=plan.timeout_s)
         sized = backlogs.sized(drained.batches_per_s, seconds=plan.drain_seconds * plan.share)
-        if system.is_ours and not system.echoes:
-            sized = max(sized, int(backlogs.shown * plan.share))
+        if system.is_ours and not system.echoes:  # the service in all its ways has the same
+            plain = self._backlogs.get((profile.name, OURS.name), 0)
+            sized = max(sized, plain, int(backlogs.shown * plan.share))
         self._backlogs.setdefault((profile.name, system.name), max(sized, first // 4))  # the first may have stumbled
         return drained
 

@@ -60,6 +60,15 @@ def test_what_may_be_at_most_is_missed_above_it() -> None:
     assert bar("settings allow", drained("batchsum", 1.0), memory_bound_mib=219.0).verdict == "missed"
 
 
+@pytest.mark.parametrize(("without_a_pool", "verdict"), [(2.9, "missed"), (3.1, "limit shown")])
+def test_a_lone_batch_that_is_late_shows_how_late_it_is_without_a_pool(without_a_pool: float, verdict: str) -> None:
+    alone = [
+        {"system": system, "profile": "small", "p50_ms": figure(p50_ms)}
+        for system, p50_ms in (("batchsum", 3.5), ("inline", without_a_pool))
+    ]
+    assert bar("a lone batch", alone=alone, nothing_between={"p50_ms": figure(1.0)}).verdict == verdict
+
+
 def test_different_verdicts_of_the_two_sums_are_worth_nothing_however_quick() -> None:
     one_core = {"process_chunk_per_s": 9.0, "pydantic_and_sum_per_s": 1.0}
     judged = [
