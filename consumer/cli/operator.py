@@ -116,7 +116,7 @@ def audit(
     """Prove that each request has its outcome, that every sum is right, and that nothing is doubled or out of order.
 
     Reads requests, answers and dead letters, computes every sum again, joins no group and writes nothing. Partitions,
-    offsets and times are those of requests; by default all that there are when it begins. Ends with 1 if a promise
+    offsets and times are those of requests; by default all that there are when it begins. Ends with 8 if a promise
     was not kept.
     """
     first, end = offsets(chosen)

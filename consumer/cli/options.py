@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 EXIT_CODES = (
-    "Exit codes: 0 done · 1 unexpected error, or audit has found violations · 2 usage or settings · 3 could not connect (brokers, credentials, topics) · "
+    "Exit codes: 0 done · 1 unexpected error · 2 usage or settings · 3 could not connect (brokers, credentials, topics) · "
     "4 workers cannot start or keep failing · 5 no progress, or an outage too long · 6 forced to stop before drained · "
     "7 the committed offset is no longer in the log, and lost_offsets is stop · "
-    "8 a request was refused, its batch failed, or its answer is wrong or missing · "
+    "8 a request was refused, its batch failed, or its answer is wrong, missing or doubled · "
     "9 check has found errors · 10 check has found warnings · "
     "11 another instance has the same group_instance_id · 130 interrupted"
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from config.settings import Settings
 from consumer import failures
 from consumer.cli import app
+from consumer.cli.options import EXIT_CODES
 
 COMMANDS = (
     ["run"],
@@ -148,6 +150,16 @@ def test_a_standard_input_that_is_closed_is_told() -> None:
         timeout=60,
     )
     assert (ended.returncode, "the standard input is closed" in ended.stderr) == (2, True), ended.stderr
+
+
+def test_the_readme_and_the_help_tell_the_same_exit_codes() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = dict(re.findall(r"^\| (\d+) \| (.+) \|$", readme, flags=re.MULTILINE))
+    helped = dict(re.findall(r"(\d+) ([^·]+)", EXIT_CODES))
+    assert list(told) == list(helped)
+    for code, meaning in helped.items():
+        words = re.findall(r"\w+", meaning)
+        assert re.findall(r"\w+", told[code])[: len(words)] == words
 
 
 def test_a_broker_that_is_not_there_is_told_in_one_line_that_says_what_to_do() -> None:
