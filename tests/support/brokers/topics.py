@@ -16,7 +16,9 @@ KEPT = {"retention.ms": "-1"}  # handmade records are as old as a test wants the
 def create_topic(
     bootstrap_servers: str, name: str, *, partitions: int, replicas: int, configs: Mapping[str, str]
 ) -> None:
-    """Create a topic and wait until each of its partitions has a leader.
+    """Create a topic and wait until each broker that takes part knows a leader for each of its partitions.
+
+    They learn it one after the other, and nobody can say which of them a client will ask.
 
     Raises:
         BrokerError: It exists already, or the broker refused it, or no leader was found in time.
@@ -32,8 +34,10 @@ def create_topic(
         admin.create_topics([wanted], request_timeout=TIMEOUT_S)[name].result(timeout=TIMEOUT_S)
     except KafkaException as error:
         raise BrokerError(f"topic {name} was not created: {error}") from error
+    brokers = admin.list_topics(timeout=TIMEOUT_S).brokers.values()
+    everyone = [administrator(f"{broker.host}:{broker.port}") for broker in brokers] if len(brokers) > 1 else [admin]
     wait_until(
-        lambda: leaders(admin, name) == partitions,
+        lambda: all(leaders(one, name) == partitions for one in everyone),
         what=f"a leader for each partition of {name}",
         timeout_s=TIMEOUT_S,
     )
