@@ -32,7 +32,9 @@ class Observer:
         options = {"bootstrap.servers": bootstrap_servers, "enable.auto.commit": False, "log_level": 0}
         reader = {"group.id": "observer", "isolation.level": "read_committed", "enable.partition.eof": True}
         self._outcomes = Consumer(options | reader | {"auto.offset.reset": "earliest", "fetch.wait.max.ms": 50})
-        self._group = Consumer(options | {"group.id": topics.group_id})  # it asks in the group's name, and never joins
+        # It asks in the group's name, and never joins. What a transaction has yet to commit it is not told either way; but
+        # a read_committed client waits for the end of it, and that of an instance that was killed waits for the next one.
+        self._group = Consumer(options | {"group.id": topics.group_id, "isolation.level": "read_uncommitted"})
         self._outcomes.assign([TopicPartition(*place, 0) for place in self._read])
         self._turn = asyncio.Lock()
         self.committed: dict[int, int] = {}
