@@ -39,11 +39,12 @@ class Bar(NamedTuple):
     def verdict(self) -> Verdict:
         if self.measured is None:
             return "not measured"
-        if self.measured <= self.limit if self.at_most else self.measured >= self.limit:
+        if self._is_reached_by(self.measured):
             return "met"
-        if self.ceiling is None or (self.ceiling <= self.limit if self.at_most else self.ceiling >= self.limit):
-            return "missed"
-        return "limit shown"
+        return "missed" if self.ceiling is None or self._is_reached_by(self.ceiling) else "limit shown"
+
+    def _is_reached_by(self, figure: float) -> bool:
+        return figure <= self.limit if self.at_most else figure >= self.limit
 
 
 AGAINST_ON_SMALL = (
@@ -57,6 +58,7 @@ AGAINST_ON_SMALL = (
     ("kafka-streams", 1.5),
 )
 ON_THE_LOOP = ("inline", "inline-instances", "faststream-each")
+"""Peers with the client that the service has, which do the work on their event loop."""
 FLAT = 1.1
 """How much the peak of a whole run may exceed that of its first half, for memory to count as flat."""
 

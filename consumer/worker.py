@@ -87,8 +87,8 @@ def prepare(memory_bytes_max: int, board: Board) -> None:
 def work_in_the_background() -> None:
     """Have this process take the processor from nobody when it is woken, where the system knows of such (Linux).
 
-    It gets no less of it, but its parent fetches and publishes without being interrupted: at half load, answers come after
-    4.5 ms instead of 5.5 (p50), and 18.5 instead of 20 (p99). A lone batch on an idle machine pays 0.3 ms for that.
+    It gets no less of it, but its parent fetches and publishes without being interrupted: answers come sooner under load.
+    A lone batch on an idle machine comes a little later.
     """
     if hasattr(os, "SCHED_BATCH"):
         with contextlib.suppress(OSError):  # a sandbox may forbid it

@@ -141,14 +141,14 @@ async def test_it_waits_no_longer_than_it_may() -> None:
 
 
 async def test_two_of_the_chunks_in_flight_are_not_waited_for_so_that_the_workers_have_something_to_do() -> None:
-    road = Road(chunks=4, chunks_max=4, linger_s=30)
-    slow = road.work.shut(20)
+    road = Road(chunks=6, chunks_max=6, linger_s=30)
+    slow = road.work.shut(40)
     async with road.running():
-        await wait_until(lambda: road.memory.of("done") == [0, 10])
+        await wait_until(lambda: road.memory.of("done") == [0, 10, 20, 30])
         slow.set()
-        await wait_until(lambda: len(road.memory.of("done")) == 4)
+        await wait_until(lambda: len(road.memory.of("done")) == 6)
 
-    assert road.sink.runs == [[0, 10], [20, 30]]
+    assert road.sink.runs == [[0, 10, 20, 30], [40, 50]]
 
 
 async def test_a_chunk_with_none_behind_it_waits_for_nobody() -> None:
