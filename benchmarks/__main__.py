@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="write report and README of the last full run again")
     asked = parser.parse_args()
     plan = _chosen(asked)
+    kinds = {step.kind for step in plan.steps}
+    if "under_load" in kinds and "drains" not in kinds:
+        parser.error("under_load is at half of what drains says: measure both")
     if asked.plan:
         print(described(plan))
         return

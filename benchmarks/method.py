@@ -17,7 +17,9 @@ sums; a wrong or missing one makes it a failure.
 **Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is less
 than the rate of a backlog that is there already. It is measured first, by sending at that higher rate for four seconds and seeing how many
 answers come a second until the last one. The latency is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
-is hidden) to when the broker appended the answer; where the load itself was late, the table says so. The first three seconds do not count.
+is hidden) to when the broker appended the answer; where the load itself was late, the table says so. The service's first load, and the first three seconds of
+every load, do not count: a broker that has just started spends up to a third of the two cores on compiling itself. Its transactions are run by an
+interpreter until there have been thousands; so exactly once is compared with at least once after the loads, not before them.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.
 
@@ -28,7 +30,8 @@ time, of which a batch takes the same from round to round: rates of the same sys
 
 **Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
 fetching and publishing cost the service nothing, and all cores did nothing but the worker's function (measured alone) and the broker's work
-(its processor time, measured while the service drained)."""
+(its processor time, measured while the service drained). What the service is held against (the worker's function alone, an empty produce and
+fetch) is measured right before it in every round, because the machine's own speed drifts meanwhile."""
 
 REPEAT = """\
 ```console

@@ -146,29 +146,31 @@ def _loaded(document: Document) -> Iterator[Sequence[str]]:
 
 def _alone(document: Document) -> Iterator[Sequence[str]]:
     yield "system", "p50 ms", "p99 ms", "p50, lowest to highest"
-    rows = document.get("alone", ())
-    if rows:
-        nothing = {"title": "an empty produce and fetch, nobody between", **document["nothing_between"]}
-        for row in (nothing, *rows):
-            yield row["title"], *columns(row, "p50_ms", "p99_ms"), spread(row["p50_ms"])
+    for row in (*document.get("nothing_between", ()), *document.get("alone", ())):
+        yield row["title"], *columns(row, "p50_ms", "p99_ms"), spread(row["p50_ms"])
 
 
 def _limits(document: Document) -> Iterator[Sequence[str]]:
-    yield "limit", "rate a second", "CPU s per million"
+    yield "limit", "rate a second", "lowest to highest", "CPU s per million"
+    for row in document.get("workers_alone", ()):
+        rate, cost = columns(row, "batches_per_s", "cpu_s_per_million")
+        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), cost
     limits = document.get("limits")
     if limits is None:
         return
-    for profile, alone in limits["workers_alone"].items():
-        title = f"the worker's function alone, {alone['processes']} processes, no Kafka: {profile}"
-        yield title, number(alone["batches_per_s"]), number(alone["cpu_s_per_million"])
     one = limits["one_core"]
-    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), ""
+    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), "", ""
     same = f"{one['verdicts_compared']} verdicts {'identical' if one['verdicts_identical'] else '**different**'}"
-    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), ""
+    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), "", ""
     for name in ("producer_performance", "consumer_performance"):
         tool = limits[name]
         title = "".join(word.capitalize() for word in name.split("_"))
-        yield f"Kafka's {title}, small records ({number(tool['mib_per_s'])} MiB/s)", number(tool["records_per_s"]), ""
+        yield (
+            f"Kafka's {title}, small records ({number(tool['mib_per_s'])} MiB/s)",
+            number(tool["records_per_s"]),
+            "",
+            "",
+        )
 
 
 def _failures(document: Document) -> Iterator[Sequence[str]]:

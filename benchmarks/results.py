@@ -111,6 +111,7 @@ class _Answers:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "queued.max.messages.kbytes": 64 * 1024,
+                "fetch.queue.backoff.ms": 5,  # a second, if nothing is said, whenever there is enough for the moment
                 **CLIENT,
             }
         )

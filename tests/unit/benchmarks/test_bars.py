@@ -50,8 +50,8 @@ def test_a_missed_ratio_shows_its_limit_only_where_the_machine_could_not_have_re
 ) -> None:
     """Two cores, 1 s for a million batches of work: with 1 s for the broker a million a second, with 5 s 333,000."""
     rows = (drained("batchsum", 250_000, broker_cpu_s=broker_cpu_s), drained("faust", 10_000))
-    alone = {"workers_alone": {"small": {"cpu_s_per_million": 1.0, "batches_per_s": 2e6}}}
-    assert bar("against faust", *rows, limits=alone).verdict == verdict
+    alone = {"system": "workers-alone", "profile": "small", "cpu_s_per_million": figure(1.0)}
+    assert bar("against faust", *rows, workers_alone=[alone]).verdict == verdict
 
 
 def test_what_may_be_at_most_is_missed_above_it() -> None:
@@ -66,7 +66,8 @@ def test_a_lone_batch_that_is_late_shows_how_late_it_is_without_a_pool(without_a
         {"system": system, "profile": "small", "p50_ms": figure(p50_ms)}
         for system, p50_ms in (("batchsum", 3.5), ("inline", without_a_pool))
     ]
-    assert bar("a lone batch", alone=alone, nothing_between={"p50_ms": figure(1.0)}).verdict == verdict
+    nothing = {"system": "nobody", "profile": "small", "p50_ms": figure(1.0)}
+    assert bar("a lone batch", alone=alone, nothing_between=[nothing]).verdict == verdict
 
 
 def test_different_verdicts_of_the_two_sums_are_worth_nothing_however_quick() -> None:
