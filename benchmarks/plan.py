@@ -18,10 +18,11 @@ TITLES: dict[Kind, str] = {
 }
 
 # About how long a measurement takes beside what is measured: start, the judge's reading, the end. Measured, in seconds.
-OVERHEAD_S: dict[Kind, float] = {"limits": 25.0, "drains": 4.5, "ways": 6.5, "under_load": 8.0, "alone": 4.0}
+OVERHEAD_S: dict[Kind, float] = {"limits": 25.0, "drains": 3.5, "ways": 9.0, "under_load": 12.0, "alone": 4.0}
 YARDSTICK_S: dict[Kind, float] = {"drains": 7.0, "alone": 6.0}  # what the service is held against, in each round
 WARM_UP_S = 5.5
-FILL_S = 20.0  # of a profile's topics
+WARM_UP_LOADS = 3
+FILL_S = 12.0  # of a profile's topics
 LONE_S = 0.05
 SIZED = 0.8  # of the seconds that a drain is meant to take; backlogs are rounded down
 LATE = 1.15
@@ -32,7 +33,7 @@ class Step(NamedTuple):
     """One kind of measure, of some systems in turn, *rounds* times; *slow_rounds* times of those that are slow.
 
     Backlogs are drained once more, and first, by each: to warm all up, and to see how much it is to be given. Loads of
-    several rounds are borne once more, too.
+    several rounds are borne `WARM_UP_LOADS` times more.
     """
 
     kind: Kind
@@ -50,9 +51,11 @@ class Step(NamedTuple):
         return self.kind in {"drains", "ways"}
 
     @property
-    def warms_up(self) -> bool:
-        """Whether there is a round before those that count, for caches and just-in-time compilers."""
-        return self.is_drained or (self.kind == "under_load" and self.rounds > 1)
+    def warm_up_rounds(self) -> int:
+        """How many rounds there are before those that count, for caches and just-in-time compilers."""
+        if self.is_drained:
+            return 1
+        return WARM_UP_LOADS if self.kind == "under_load" and self.rounds > 1 else 0
 
     def rounds_of(self, system: System) -> int:
         """How many rounds of this system count."""
@@ -87,7 +90,7 @@ class Plan:
         once_s = FILL_S * self.share + WARM_UP_S * len(step.systems) if step.is_drained else 0.0
         if step.kind == "under_load":
             saturating_s = OVERHEAD_S[step.kind] + self.saturating_seconds * self.share
-            once_s = (saturating_s + each_s * step.warms_up) * len(step.systems)
+            once_s = (saturating_s + each_s * step.warm_up_rounds) * len(step.systems)
         if OURS in step.systems:
             once_s += YARDSTICK_S.get(step.kind, 0.0) * step.rounds
         return once_s + sum(step.rounds_of(system) * each_s for system in step.systems)
@@ -102,7 +105,7 @@ FULL = Plan(
         Step("under_load", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.
-        Step("ways", WAYS, PROFILES["small"], rounds=4),
+        Step("ways", WAYS, PROFILES["small"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
         Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),

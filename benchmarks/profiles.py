@@ -99,7 +99,7 @@ PROFILES = {
             "small",
             "2 lists of 2 integers",
             lambda _: SMALL,
-            Backlogs(200_000, 20_000, 3_000, most=2_000_000, shown=1_000_000),
+            Backlogs(200_000, 20_000, 3_000, most=2_000_000, shown=2_000_000),
         ),
         Profile("medium", "100 lists of 10", lambda _: MEDIUM, Backlogs(20_000, 10_000, 3_000, most=200_000, shown=0)),
         Profile(

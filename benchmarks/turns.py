@@ -36,7 +36,7 @@ def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> R
     """The rows of a step; later rounds are left out once *ends_at*, by the monotonic clock, has come."""
     found: defaultdict[Contender, list[Figures]] = defaultdict(list)
     failures: dict[Contender, Row] = {}
-    for number in range(0 if step.warms_up else 1, step.rounds + 1):
+    for number in range(1 - step.warm_up_rounds, step.rounds + 1):
         if number > 1 and time.monotonic() > ends_at:
             say(f"late: round {number} and those after it are left out")
             break
@@ -50,8 +50,8 @@ def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> R
                 said = f"{type(error).__name__}: {error}"
                 failures[contender] = {"system": contender.name, "measure": step.title, "error": said}
                 continue
-            say(f"{f'round {number}' if number else 'warm-up'}: {contender.title}: {figures.headline}")
-            if number:
+            say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {figures.headline}")
+            if number > 0:
                 found[contender].append(figures)
     return {**_rows(step, found), "failures": list(failures.values())}
 
@@ -60,7 +60,7 @@ def _order(contenders: Sequence[Contender], number: int) -> Iterator[Contender]:
     """Each round begins with another one, so that nobody always comes after the same neighbour."""
     first = number % len(contenders)
     for contender in (*contenders[first:], *contenders[:first]):
-        if contender.yardstick and number:
+        if contender.yardstick and number > 0:
             yield contender.yardstick
         yield contender
 
