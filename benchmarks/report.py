@@ -98,10 +98,10 @@ def _ways(document: Document) -> Iterator[Sequence[str]]:
         "peak MiB",
         "rounds",
     )
-    rows = document.get("ways", ())
-    for row in rows:
+    plain = median(document, "ways", "small", "batchsum", "batches_per_s")
+    for row in sorted(document.get("ways", ()), key=lambda row: row["system"] != "batchsum"):
         rate = row["batches_per_s"]
-        share = f"{rate['median'] / rows[0]['batches_per_s']['median']:.2f} {TIMES}"
+        share = f"{rate['median'] / plain:.2f} {TIMES}" if plain else ""
         cost = columns(row, "cpu_s_per_million", "parent_cpu_s_per_million", "memory_peak_mib")
         yield row["title"], number(rate["median"]), spread(rate), share, *cost, str(row["rounds"])
 

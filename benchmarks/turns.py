@@ -53,7 +53,8 @@ def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> R
             say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {figures.headline}")
             if number > 0:
                 found[contender].append(figures)
-    return {**_rows(step, found), "failures": list(failures.values())}
+    measured = [one for contender in contenders for one in (contender.yardstick, contender) if one in found]
+    return {**_rows(step, {one: found[one] for one in measured if one}), "failures": list(failures.values())}
 
 
 def _order(contenders: Sequence[Contender], number: int) -> Iterator[Contender]:
