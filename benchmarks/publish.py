@@ -89,7 +89,8 @@ def _rates(document: Document) -> str:
     titles = {row["system"]: row["title"] for row in drains if row["system"] != "echo"}
     ours = [_rate(document, profile, "batchsum") for profile in profiles]
     rows = [["", *profiles]]
-    for system, title in titles.items():
+    quickest_first = sorted(titles.items(), key=lambda named: -(_rate(document, profiles[0], named[0]) or 0.0))
+    for system, title in quickest_first:
         cells = [_rate(document, profile, system) for profile in profiles]
         rows.append([title, *(_against(mine, theirs) for mine, theirs in zip(ours, cells, strict=True))])
     return table(rows)

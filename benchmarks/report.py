@@ -99,7 +99,7 @@ def _ways(document: Document) -> Iterator[Sequence[str]]:
         "rounds",
     )
     plain = median(document, "ways", "small", "batchsum", "batches_per_s")
-    for row in sorted(document.get("ways", ()), key=lambda row: row["system"] != "batchsum"):
+    for row in _plain_first(document.get("ways", ())):
         rate = row["batches_per_s"]
         share = f"{rate['median'] / plain:.2f} {TIMES}" if plain else ""
         cost = columns(row, "cpu_s_per_million", "parent_cpu_s_per_million", "memory_peak_mib")
@@ -139,14 +139,14 @@ def _costs(drains: Sequence[Row], profile: str) -> Iterator[Sequence[str]]:
 
 def _loaded(document: Document) -> Iterator[Sequence[str]]:
     yield "system", "batches/s", "p50 ms", "p99 ms", "p99.9 ms", "p99, lowest to highest", "load late by ms", "rounds"
-    for row in document.get("under_load", ()):
+    for row in _plain_first(document.get("under_load", ())):
         figures = columns(row, "batches_per_s", "p50_ms", "p99_ms", "p999_ms")
         yield row["title"], *figures, spread(row["p99_ms"]), *columns(row, "late_max_ms"), str(row["rounds"])
 
 
 def _alone(document: Document) -> Iterator[Sequence[str]]:
     yield "system", "p50 ms", "p99 ms", "p50, lowest to highest"
-    for row in (*document.get("nothing_between", ()), *document.get("alone", ())):
+    for row in (*document.get("nothing_between", ()), *_plain_first(document.get("alone", ()))):
         yield row["title"], *columns(row, "p50_ms", "p99_ms"), spread(row["p50_ms"])
 
 
@@ -182,3 +182,8 @@ def _failures(document: Document) -> Iterator[Sequence[str]]:
 def _quickest_first(drains: Sequence[Row], profile: str) -> list[Row]:
     rows = [row for row in drains if row["profile"] == profile]
     return sorted(rows, key=lambda row: -row["batches_per_s"]["median"])
+
+
+def _plain_first(rows: Sequence[Row]) -> list[Row]:
+    """The service as it comes, before itself in other ways and all others."""
+    return sorted(rows, key=lambda row: row["system"] != "batchsum")
