@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pickle import PickleBuffer
 from typing import Any, NamedTuple, Protocol
 
@@ -57,8 +56,8 @@ class Chunk:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it goes to a worker: its bytes apart from the rest, and without its times, which the parent keeps."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "times"}
-        return partial(Chunk, **fields | {"batches": PickleBuffer(self.batches)}), ()
+        place = (self.topic, self.partition, self.first_offset, self.next_offset)
+        return _received, (place, self.timestamp, PickleBuffer(self.batches), self.fetched_at)
 
     @property
     def size_bytes(self) -> int:
@@ -69,6 +68,19 @@ class Chunk:
     def place(self) -> Place:
         """Where it stands in the log."""
         return Place(self.partition, self.first_offset, self.next_offset)
+
+
+def _received(place: tuple[str, int, int, int], timestamp: int, batches: bytes, fetched_at: float) -> Chunk:
+    topic, partition, first_offset, next_offset = place
+    return Chunk(
+        topic=topic,
+        partition=partition,
+        first_offset=first_offset,
+        next_offset=next_offset,
+        timestamp=timestamp,
+        batches=batches,
+        fetched_at=fetched_at,
+    )
 
 
 class Encoded(NamedTuple):

@@ -6,11 +6,11 @@ import multiprocessing
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from consumer import worker
-from consumer.board import Board
+from consumer.board import Board, Place
 from consumer.tray import Tray
 
 T = TypeVar("T")
@@ -31,14 +31,25 @@ class WorkersLost(Exception):
 class Desk:
     """One worker, from before its start to after its end. `pid` is its process id, once it has one."""
 
-    def __init__(self, board: Board, *, tray_bytes: int, memory_bytes_max: int, answered: Callable[[], None]) -> None:
-        """*answered* is called whenever there is room for another call."""
+    def __init__(
+        self,
+        board: Board,
+        known: Sequence[Callable[..., object]],
+        *,
+        tray_bytes: int,
+        memory_bytes_max: int,
+        answered: Callable[[], None],
+    ) -> None:
+        """*answered* is called whenever there is room for another call. Functions that are *known* are sent once, not with each."""
         self._answered = answered
+        self._known = {work: number for number, work in enumerate(known)}
         self._trays = deque(Tray.of(tray_bytes) for _ in range(CALLS_MAX))
         self._calls = deque[tuple[Tray, asyncio.Future[Any]]]()
         self._ours, self._theirs = socket.socketpair()
         self._process = CONTEXT.Process(
-            target=worker.serve, args=(self._theirs, tuple(self._trays), memory_bytes_max, board), daemon=True
+            target=worker.serve,
+            args=(self._theirs, tuple(self._trays), memory_bytes_max, board, tuple(known)),
+            daemon=True,
         )
         self._starting: asyncio.Future[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -62,8 +73,8 @@ class Desk:
         await reader.readexactly(len(worker.READY))
         self._reading = asyncio.create_task(self._read(reader))
 
-    async def ask(self, call: Callable[[], T]) -> T:
-        """The answer to *call*, which fewer than `CALLS_MAX` may be before. To give it up frees neither worker nor tray.
+    async def ask(self, place: Place, work: Callable[..., T], args: tuple[object, ...]) -> worker.Answer[T]:
+        """The answer to a call, which fewer than `CALLS_MAX` may be before. To give it up frees neither worker nor tray.
 
         Raises:
             WorkersLost: The worker has died.
@@ -73,9 +84,10 @@ class Desk:
         if self._writer is None or self._reading is None or self._reading.done():
             raise WorkersLost
         tray = self._trays[0]
-        message = tray.pack(call)
+        # Every function and class in a message is looked up by its name on both sides: of a lone batch's time that is much.
+        message = tray.pack((self._known.get(work, work), tuple(place), args))
         self._trays.rotate(-1)
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[worker.Answer[T]] = asyncio.get_running_loop().create_future()
         self._calls.append((tray, answer))
         self._writer.writelines((worker.LENGTH.pack(len(message)), message))
         return await answer
@@ -126,10 +138,10 @@ class Desk:
                 _settle(answer, WorkersLost())
 
 
-def _settle(answer: "asyncio.Future[Any]", outcome: object) -> None:
+def _settle(answer: "asyncio.Future[Any]", outcome: Any) -> None:
     if answer.done():
         return  # whoever asked has given it up
     if isinstance(outcome, Exception):
         answer.set_exception(outcome)
     else:
-        answer.set_result(outcome)
+        answer.set_result(worker.Answer(*outcome))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 
@@ -20,6 +20,7 @@ from consumer.worker import WorkFailed
 from consumer.workers import Workers, preload
 from domain.batch import Code, Outcomes, Rejection
 
+Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 STACKS_TIMEOUT_S = 5.0
@@ -37,7 +38,7 @@ class Pool:
     def __init__(self, work: Work, limits: PoolLimits, form: Form) -> None:
         self._work = work
         self._limits = limits
-        self._form = form
+        self._answer = partial(answer, process=work.process, limits=work.batch_limits, form=form)
         self._slots = asyncio.Semaphore(CALLS_MAX * limits.workers)
         self._replacing = asyncio.Lock()
         self._workers: Workers | None = None
@@ -59,9 +60,8 @@ class Pool:
         Raises:
             WorkersFailing: Batch after batch has failed, or the workers cannot be started again.
         """
-        work = self._work
-        call = partial(answer, chunk, work.process, work.batch_limits, self._form)
-        return await self._do(call, partial(self.quarantine.process, chunk), chunk.place, chunk.times)
+        alone = partial(self.quarantine.process, chunk)
+        return await self._do(alone, chunk.place, chunk.times, self._answer, chunk)
 
     async def outcomes(self, values: Sequence[bytes | None], place: Place = NOWHERE) -> Outcomes:
         """One outcome per value, in order: of batches that are for no topic.
@@ -69,17 +69,24 @@ class Pool:
         Raises:
             WorkersFailing: As for `process`.
         """
-        call = partial(self._work.process, values, self._work.batch_limits)
-        return await self._do(call, partial(self.quarantine.outcomes, values, place), place, Times())
+        alone = partial(self.quarantine.outcomes, values, place)
+        return await self._do(alone, place, Times(), self._work.process, values, self._work.batch_limits)
 
-    async def _do(self, call: Callable[[], T], alone: Callable[[], Awaitable[T]], place: Place, times: Times) -> T:
-        """Make the *call* in a worker; if that fails, do it *alone*, in quarantine."""
+    async def _do(
+        self,
+        alone: Callable[[], Awaitable[T]],
+        place: Place,
+        times: Times,
+        work: Callable[[*Args], T],
+        *args: *Args,
+    ) -> T:
+        """Do *work* in a worker; if that fails, do it *alone*, in quarantine."""
         async with self._slots:
             workers = await self._current_workers()
             # Twice the limit, because a chunk may wait behind another one.
             timeout_s = 2 * self._limits.chunk_timeout_s
             try:
-                answered = await workers.run(timeout_s, place, call)
+                answered = await workers.run(timeout_s, place, work, *args)
             except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
                 log.warning(
                     "chunk into quarantine",
@@ -167,6 +174,7 @@ class Pool:
     async def _start_workers(self) -> Workers:
         return await Workers.start(
             self._limits.workers,
+            known=(self._answer,),
             tray_bytes=self._limits.tray_bytes,
             memory_bytes_max=self._limits.memory_bytes_max,
             timeout_s=self._limits.start_timeout_s,

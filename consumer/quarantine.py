@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 
@@ -18,7 +18,7 @@ from consumer.worker import WorkFailed
 from consumer.workers import Workers
 from domain.batch import Code, Outcomes, Rejection
 
-P = ParamSpec("P")
+Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 FAILURES = (MemoryError, WorkFailed, WorkersLost, TimeoutError)
@@ -141,7 +141,7 @@ class Quarantine:
         except FAILURES:
             return Rejection(code=code, message=message, details=(), batchid=None, answer=None)
 
-    async def _alone(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _alone(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """Do *work* in the worker; after a failure the next one gets a new worker."""
         if self.workers is None:
             self.workers = await Workers.start(
@@ -151,7 +151,7 @@ class Quarantine:
                 timeout_s=self._limits.start_timeout_s,
             )
         try:
-            answer = await self.workers.run(self._limits.chunk_timeout_s, self._place, work, *args, **kwargs)
+            answer = await self.workers.run(self._limits.chunk_timeout_s, self._place, work, *args)
         except FAILURES:
             self._lost, self.workers = self.workers, None
             await self._lost.end()

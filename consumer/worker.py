@@ -43,8 +43,13 @@ class Answer(NamedTuple, Generic[T]):
 _slot: Slot | None = None
 
 
-def serve(calls: socket, trays: Sequence[Tray], memory_bytes_max: int, board: Board) -> None:
-    """Be a worker: answer each of the *calls* in turn, until nobody can make one any more. The *trays* take turns, too."""
+def serve(
+    calls: socket, trays: Sequence[Tray], memory_bytes_max: int, board: Board, known: Sequence[Callable[..., object]]
+) -> None:
+    """Be a worker: answer each of the *calls* in turn, until nobody can make one any more. The *trays* take turns, too.
+
+    A call names its function by the place among those *known*, or brings another one along.
+    """
     prepare(memory_bytes_max, board)
     with calls, calls.makefile("rwb") as messages:
         messages.write(READY)
@@ -53,15 +58,16 @@ def serve(calls: socket, trays: Sequence[Tray], memory_bytes_max: int, board: Bo
             length = messages.read(LENGTH.size)
             if not length:
                 return
-            answer = _answer(messages.read(*LENGTH.unpack(length)), tray)
+            answer = _answer(messages.read(*LENGTH.unpack(length)), tray, known)
             messages.write(LENGTH.pack(len(answer)))
             messages.write(answer)
             messages.flush()
 
 
-def _answer(call: bytes, tray: Tray) -> bytes:
+def _answer(call: bytes, tray: Tray, known: Sequence[Callable[..., object]]) -> bytes:
     try:
-        return tray.pack(tray.unpack(call)())
+        work, place, args = tray.unpack(call)
+        return tray.pack(tuple(run(Place(*place), known[work] if isinstance(work, int) else work, *args)))
     except (MemoryError, WorkFailed) as error:
         failure = type(error)(*error.args)  # without a traceback, which holds on to what the work has piled up
     return tray.pack(failure)

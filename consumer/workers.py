@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import signal
 import time
-from collections.abc import Callable
-from typing import ParamSpec, Self, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Self, TypeVar, TypeVarTuple
 
 from consumer import worker
 from consumer.board import Board, Place, WorkerState
 from consumer.desk import CALLS_MAX, CONTEXT, Desk
 from consumer.failures import WorkersFailing
 
-P = ParamSpec("P")
+Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 STACK_TIMEOUT_S = 1.0
@@ -27,26 +26,42 @@ class Workers:
     When one dies or hangs, `end` them all, and `start` others: whatever they were at together may be to blame.
     """
 
-    def __init__(self, count: int, *, tray_bytes: int, memory_bytes_max: int) -> None:
+    def __init__(
+        self, count: int, known: Sequence[Callable[..., object]], *, tray_bytes: int, memory_bytes_max: int
+    ) -> None:
         self._board = Board(count, CONTEXT)
         self._asking = asyncio.Lock()
         # A call that was given up keeps its room until it is answered.
         self._room = asyncio.Semaphore(CALLS_MAX * count)
         self._desks = [
-            Desk(self._board, tray_bytes=tray_bytes, memory_bytes_max=memory_bytes_max, answered=self._note_answer)
+            Desk(
+                self._board,
+                known,
+                tray_bytes=tray_bytes,
+                memory_bytes_max=memory_bytes_max,
+                answered=self._note_answer,
+            )
             for _ in range(count)
         ]
         self._calls = 0
         self._answered_at = 0.0
 
     @classmethod
-    async def start(cls, count: int, *, tray_bytes: int, memory_bytes_max: int, timeout_s: float) -> Self:
-        """Start *count* workers, and wait until each can be reached.
+    async def start(
+        cls,
+        count: int,
+        *,
+        tray_bytes: int,
+        memory_bytes_max: int,
+        timeout_s: float,
+        known: Sequence[Callable[..., object]] = (),
+    ) -> Self:
+        """Start *count* workers, and wait until each can be reached. They can be asked for anything, soonest for what is *known*.
 
         Raises:
             WorkersFailing: They do not start, or not in time.
         """
-        workers = cls(count, tray_bytes=tray_bytes, memory_bytes_max=memory_bytes_max)
+        workers = cls(count, known, tray_bytes=tray_bytes, memory_bytes_max=memory_bytes_max)
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.gather(*(desk.start() for desk in workers._desks))
@@ -58,9 +73,7 @@ class Workers:
             raise
         return workers
 
-    async def run(
-        self, timeout_s: float, place: Place, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> worker.Answer[T]:
+    async def run(self, timeout_s: float, place: Place, work: Callable[[*Args], T], *args: *Args) -> worker.Answer[T]:
         """Do *work* in a worker, on the records of *place*.
 
         Raises:
@@ -69,14 +82,13 @@ class Workers:
             MemoryError: There was not enough memory for it.
             WorkFailed: The work raised something else.
         """
-        call = functools.partial(worker.run, place, work, *args, **kwargs)
         if not self._calls:
             self._answered_at = time.monotonic()  # there was nothing to answer
         self._calls += 1
         try:
             async with asyncio.timeout(timeout_s):
                 await self._room.acquire()
-                return await min(self._desks, key=lambda desk: desk.calls).ask(call)
+                return await min(self._desks, key=lambda desk: desk.calls).ask(place, work, args)
         finally:
             self._calls -= 1
 

@@ -1,0 +1,39 @@
+"""What workers are asked for, and what is sent for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from consumer.board import NOWHERE
+from consumer.workers import Workers
+
+
+class Doubled:
+    """A function that counts how often it is sent somewhere."""
+
+    sent = 0
+
+    def __call__(self, number: int) -> int:
+        return 2 * number
+
+    def __reduce__(self) -> tuple[Callable[[], "Doubled"], tuple[Any, ...]]:
+        Doubled.sent += 1
+        return Doubled, ()
+
+
+@pytest.mark.parametrize(("is_known", "sent"), [(True, 1), (False, 3)])
+async def test_a_function_that_workers_know_is_sent_once_and_any_other_with_each_call(
+    monkeypatch: pytest.MonkeyPatch, *, is_known: bool, sent: int
+) -> None:
+    monkeypatch.setattr(Doubled, "sent", 0)
+    doubled = Doubled()
+    workers = await Workers.start(
+        1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, known=[doubled] if is_known else []
+    )
+    try:
+        answers = [await workers.run(30, NOWHERE, doubled, number) for number in (1, 2, 3)]
+    finally:
+        await workers.end()
+    assert [answer.value for answer in answers] == [2, 4, 6]
+    assert Doubled.sent == sent
