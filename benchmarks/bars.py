@@ -92,7 +92,7 @@ def _against_peers(document: Document) -> Iterator[Bar]:
 
 def _against_limits(document: Document) -> Iterator[Bar]:
     for profile, limit in (("medium", 0.85), ("large", 0.9)):
-        alone = median(document, "workers_alone", profile, "workers-alone", "batches_per_s")
+        alone = _alone(document, profile, "batches_per_s")
         yield Bar(
             f"{profile}: against the worker's function alone",
             limit,
@@ -111,7 +111,7 @@ def _against_limits(document: Document) -> Iterator[Bar]:
     yield Bar(
         "small: processor time of parent and workers, against the worker's function alone",
         1.6,
-        _ratio(used, median(document, "workers_alone", "small", "workers-alone", "cpu_s_per_million")),
+        _ratio(used, _alone(document, "small", "cpu_s_per_million")),
         at_most=True,
     )
 
@@ -168,7 +168,7 @@ def _most(document: Document, profile: str) -> float | None:
 
     The same cores are the broker's too, and what it uses for a batch was measured while the service drained.
     """
-    worker = median(document, "workers_alone", profile, "workers-alone", "cpu_s_per_million")
+    worker = _alone(document, profile, "cpu_s_per_million")
     broker = median(document, "drains", profile, "batchsum", "broker_cpu_s_per_million")
     if worker is None or broker is None:
         return None
@@ -178,6 +178,10 @@ def _most(document: Document, profile: str) -> float | None:
 
 def _rate(document: Document, profile: str, system: str = "batchsum") -> float | None:
     return median(document, "drains", profile, system, "batches_per_s")
+
+
+def _alone(document: Document, profile: str, figure: str) -> float | None:
+    return median(document, "workers_alone", profile, "workers-alone", figure)
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:

@@ -1,0 +1,68 @@
+"""Who is measured when, and which rounds count."""
+
+import math
+
+import pytest
+
+from benchmarks.limits import WorkersAlone
+from benchmarks.plan import Step
+from benchmarks.systems import OURS, SYSTEMS
+from benchmarks.turns import Contender, in_turn
+
+ROUNDS = 2
+
+
+class Measured:
+    """Contenders that remember who was measured, in which order; each is quicker every time."""
+
+    def __init__(self, *, failing: str = "") -> None:
+        self.order: list[str] = []
+        self._failing = failing
+
+    def contender(self, kind: str, name: str, yardstick: Contender | None = None) -> Contender:
+        def measure() -> WorkersAlone:
+            self.order.append(name)
+            if name == self._failing:
+                raise RuntimeError("it crashed")
+            return WorkersAlone(float(self.order.count(name)), 1.0)
+
+        return Contender(kind, name, name, "1.0", ROUNDS, measure, yardstick)
+
+
+STEP = Step("drains", (SYSTEMS["arroyo"], OURS), rounds=ROUNDS)
+
+
+def contenders(measured: Measured) -> list[Contender]:
+    yardstick = measured.contender("workers_alone", "alone")
+    return [measured.contender("drains", "arroyo"), measured.contender("drains", "batchsum", yardstick)]
+
+
+def test_the_yardstick_is_measured_right_before_the_service_in_every_round_that_counts() -> None:
+    measured = Measured()
+    in_turn(STEP, contenders(measured), ends_at=math.inf)
+    assert measured.order == [
+        *("arroyo", "batchsum"),
+        *("alone", "batchsum", "arroyo"),
+        *("arroyo", "alone", "batchsum"),
+    ]
+
+
+def test_warm_ups_do_not_count_and_rows_stand_in_the_order_of_the_plan() -> None:
+    found = in_turn(STEP, contenders(Measured()), ends_at=math.inf)
+    assert [row["system"] for row in found["drains"]] == ["arroyo", "batchsum"]
+    assert [row["batches_per_s"]["low"] for row in found["drains"]] == [2.0, 2.0]
+    assert [(row["batches_per_s"]["low"], row["rounds"]) for row in found["workers_alone"]] == [(1.0, ROUNDS)]
+
+
+@pytest.mark.parametrize("failing", ["arroyo", "alone"])
+def test_one_that_fails_is_named_and_costs_the_others_nothing(failing: str) -> None:
+    measured = Measured(failing=failing)
+    found = in_turn(STEP, contenders(measured), ends_at=math.inf)
+    assert [failure["system"] for failure in found["failures"]] == [failing]
+    assert measured.order.count(failing) == 1
+    assert {row["system"]: row["rounds"] for row in found["drains"]}["batchsum"] == ROUNDS
+
+
+def test_rounds_that_come_too_late_are_left_out_but_never_the_first() -> None:
+    found = in_turn(STEP, contenders(Measured()), ends_at=-math.inf)
+    assert {row["rounds"] for row in found["drains"]} == {1}
