@@ -18,7 +18,7 @@ sums; a wrong or missing one makes it a failure.
 than the rate of a backlog that is there already. It is measured first, by sending at that higher rate for four seconds and seeing how many
 answers come a second until the last one. The latency is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
 is hidden) to when the broker appended the answer; where the load itself was late, the table says so. The service's first three loads, and the first three seconds
-of every load, do not count: a broker that has just started spends up to a third of the two cores on compiling itself. Its transactions are run by an
+of every load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an
 interpreter until there have been thousands; so exactly once is compared with at least once after the loads, not before them.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.
