@@ -27,7 +27,7 @@ class Work(BaseModel):
         default=4_000, ge=1, le=100_000, description="records that share one call to a worker"
     )
     chunk_bytes_max: int = Field(
-        default=MIB, ge=1, le=64 * MIB, description="bytes in one call; a larger record goes alone"
+        default=2 * MIB, ge=1, le=64 * MIB, description="bytes in one call; a larger record goes alone"
     )
     chunk_timeout_ms: int = Field(
         default=30_000, ge=100, le=HOUR_MS, description="longest time a worker may take for one chunk"

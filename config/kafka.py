@@ -67,7 +67,7 @@ class Fetching(BaseModel):
         default=16 * MIB, ge=KIB, le=256 * MIB, description="size of one broker's answer to a fetch"
     )
     partition_fetch_bytes_max: int = Field(
-        default=MIB, ge=KIB, le=64 * MIB, description="share of one partition in that answer"
+        default=2 * MIB, ge=KIB, le=64 * MIB, description="share of one partition in that answer"
     )
 
 

@@ -84,17 +84,21 @@ def _received(place: tuple[str, int, int, int], timestamp: int, batches: bytes, 
 
 
 class Encoded(NamedTuple):
-    """A record batch to be published: how many records, and their bytes as they will stand in a topic.
+    """Records that are to be published as one record batch: how many, and their bytes as they will stand in a topic.
 
-    Which producer sends it, and as which number, is not in there yet.
+    The first one was made at `first_ms`, the latest at `last_ms`, in milliseconds since the epoch; `codec` is Kafka's
+    number of how they are compressed. Which producer sends them, and as which number, is not in there.
     """
 
     records: int
+    first_ms: int
+    last_ms: int
+    codec: int
     data: bytes
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it comes from a worker: its bytes apart from the rest."""
-        return Encoded, (self.records, PickleBuffer(self.data))
+        return Encoded, (*self[:-1], PickleBuffer(self.data))
 
 
 @dataclass(slots=True)

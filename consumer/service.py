@@ -10,7 +10,7 @@ import structlog
 
 from config.cpus import usable_cpus
 from config.settings import Settings
-from consumer import collector, lane
+from consumer import lane, memory
 from consumer.failures import NotDrained, Stalled
 from consumer.health import Health
 from consumer.http import http_port
@@ -112,7 +112,7 @@ class Service:
         await self.source.start()
         closing.push_async_callback(self.source.stop)
         closing.push_async_callback(self._lanes.close)
-        collector.settle()
+        memory.settle()
         log.info("started", group=self._settings.group_id, workers=len(self.pool.pids))
 
     async def _serve(self, stopping: "asyncio.Task[bool]") -> None:

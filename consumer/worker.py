@@ -17,7 +17,7 @@ from multiprocessing import connection, parent_process
 from socket import socket
 from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
-from consumer import collector
+from consumer import memory
 from consumer.board import Board, Place, Slot
 from consumer.tray import Tray
 
@@ -83,7 +83,7 @@ def prepare(memory_bytes_max: int, board: Board) -> None:
     # A Ctrl-C reaches the whole process group, but it is the parent that decides when work ends (T21).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    collector.settle()
+    memory.settle()
     work_in_the_background()
     threading.Thread(target=die_with_parent, daemon=True).start()
     if memory_bytes_max:

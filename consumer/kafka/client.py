@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import connections, guards, inflow
+from consumer.kafka import connections, guards, inflow, outflow
 from consumer.kafka.security import advice, security_options
 from consumer.wire import compression
 
@@ -21,6 +21,7 @@ TOPIC_WAIT_S = 5.0
 guards.install()
 connections.install()
 inflow.install()
+outflow.install()
 compression.install()
 
 log = structlog.get_logger(__name__)

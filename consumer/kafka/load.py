@@ -16,7 +16,7 @@ from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
 from consumer.kafka.publisher import Turns, make_producer, packing, send
-from consumer.wire.records import Message, encode
+from consumer.wire.packing import Message, encode
 from consumer.worker import die_with_parent
 
 BURST_BYTES_MAX = 256 * 1024

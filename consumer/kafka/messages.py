@@ -7,7 +7,8 @@ import structlog
 from consumer import dead_letter
 from consumer.chunk import Encoded, Finished, Record
 from consumer.wire.answers import Form
-from consumer.wire.records import Message, decode, encode, messages
+from consumer.wire.packing import Message, encode
+from consumer.wire.records import decode, messages
 from domain.batch import Code, Rejection
 
 log = structlog.get_logger(__name__)

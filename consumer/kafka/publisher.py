@@ -16,7 +16,8 @@ from consumer.chunk import Encoded
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
 from consumer.kafka.sealed import Sealed
-from consumer.wire.records import Packing, singles
+from consumer.wire.packing import Packing
+from consumer.wire.records import singles
 
 RETRY_WAIT_S = 1.0
 RETIRE_TIMEOUT_S = 10.0

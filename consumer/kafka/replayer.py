@@ -15,7 +15,7 @@ from consumer.kafka.client import describe, stop_client
 from consumer.kafka.publisher import Turns, make_producer, packing, send
 from consumer.kafka.transaction import abort
 from consumer.kafka.visitor import STOP_TIMEOUT_S, start_visitor
-from consumer.wire.records import Message, encode
+from consumer.wire.packing import Message, encode
 
 
 class TooLarge(Exception):

@@ -1,16 +1,7 @@
 """A record batch on its way to the brokers: the bytes that a worker has made, under the name of a producer."""
 
-import struct
-
-import google_crc32c
-
 from consumer.chunk import Encoded
-from consumer.wire.log import CHECKED_FROM
-
-CHECKSUM_AT = 17
-TRANSACTIONAL = 1 << 4
-PRODUCER = struct.Struct(">qhi")  # id, epoch, and the number of the first record
-PRODUCER_AT = 43
+from consumer.wire.layout import HEADER_BYTES, header
 
 
 class Sealed:
@@ -20,19 +11,17 @@ class Sealed:
     """
 
     def __init__(self, batch: Encoded, *, transactional: bool) -> None:
-        self._records = batch.records
-        self._data = bytearray(batch.data)
-        if transactional:
-            (attributes,) = struct.unpack_from(">h", self._data, CHECKED_FROM)
-            struct.pack_into(">h", self._data, CHECKED_FROM, attributes | TRANSACTIONAL)
+        self.batch = batch
+        self._transactional = transactional
+        self._header = b""
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
-        PRODUCER.pack_into(self._data, PRODUCER_AT, producer_id, producer_epoch, base_sequence)
-        checksum = google_crc32c.value(bytes(memoryview(self._data)[CHECKED_FROM:]))
-        struct.pack_into(">I", self._data, CHECKSUM_AT, checksum)
+        producer = producer_id, producer_epoch, base_sequence
+        self._header = header(self.batch, producer=producer, transactional=self._transactional)
 
-    def _build(self) -> bytearray:
-        return self._data
+    def _build(self) -> tuple[bytes, bytes]:
+        """Header and records, which `outflow` puts together with what else is sent."""
+        return self._header, self.batch.data
 
     def close(self) -> None:
         """Nothing to do."""
@@ -43,8 +32,8 @@ class Sealed:
 
     def record_count(self) -> int:
         """How many records it has."""
-        return self._records
+        return self.batch.records
 
     def size(self) -> int:
         """Its bytes."""
-        return len(self._data)
+        return HEADER_BYTES + len(self.batch.data)

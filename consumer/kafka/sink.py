@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from consumer.chunk import Encoded, Finished
 from consumer.kafka.messages import dead_letters, log_dead_letters
 from consumer.kafka.publisher import Publisher
-from consumer.wire.records import Packing, encode
+from consumer.wire.packing import Packing, encode
 
 # Makes what stands in for an answer that is too large.
 Instead = Callable[[Finished, Encoded], Awaitable[list[Encoded]]]

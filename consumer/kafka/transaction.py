@@ -18,7 +18,8 @@ from consumer.kafka.messages import dead_letters, log_dead_letters
 from consumer.kafka.publisher import Turns, make_producer, packing, send
 from consumer.kafka.sink import Instead
 from consumer.lane import StartOver
-from consumer.wire.records import encode, singles
+from consumer.wire.packing import encode
+from consumer.wire.records import singles
 
 ABORT_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0

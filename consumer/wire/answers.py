@@ -1,11 +1,13 @@
 """What a worker makes of a chunk: records out of their batches, the work, and the answers in batches again."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple
 
-from consumer.chunk import Chunk, Processed, Record
+from consumer.chunk import Chunk, Encoded, Processed, Record
 from consumer.wire import trace
-from consumer.wire.records import Message, Packing, decode, encode
+from consumer.wire.packing import Packing, batches, block
+from consumer.wire.records import decode
 from domain.batch import Limits, Outcomes
 
 PASSED_ON = frozenset({"traceparent", "tracestate", "correlation-id"})
@@ -41,7 +43,7 @@ def pack(chunk: Chunk, records: Sequence[Record], outcomes: Outcomes, form: Form
         for place in outcomes.rejections:
             outcomes.answers[place] = None
     traced = _traced(records) if form.traced else {}
-    answers = encode(_answers(chunk, records, outcomes, _continued(chunk, traced, form.traced)), form.packing)
+    answers = _answers(chunk, records, outcomes, _continued(chunk, traced, form.traced), form.packing)
     rejections = {records[place].offset: rejection for place, rejection in outcomes.rejections.items()}
     return Processed(len(records), outcomes.integers, answers, rejections, traced)
 
@@ -67,15 +69,40 @@ def _continued(chunk: Chunk, traced: Mapping[int, bytes], group_id: str) -> dict
 
 
 def _answers(
-    chunk: Chunk, records: Sequence[Record], outcomes: Outcomes, continued: Mapping[int, bytes]
-) -> Iterator[Message]:
+    chunk: Chunk, records: Sequence[Record], outcomes: Outcomes, continued: Mapping[int, bytes], packing: Packing
+) -> list[Encoded]:
     """The answers, in order: keyed as the request or by batchid, and marked with where the request stands."""
-    place = source(chunk)
-    for record, batchid, answer in zip(records, outcomes.batchids, outcomes.answers, strict=True):
-        if answer is not None:
-            key = (batchid or "").encode() if record.key is None else record.key
-            passed_on = _passed_on(record, continued.get(record.offset)) if record.headers else ()
-            yield key, answer, [("source", place % record.offset), *passed_on], None
+    batchids, answers = outcomes.batchids, outcomes.answers
+    if outcomes.rejections:
+        there = [answer is not None for answer in answers]
+        records, batchids, answers = (
+            [*compress(records, there)],
+            [*compress(batchids, there)],
+            [*compress(answers, there)],
+        )
+    keys = [
+        (batchid or "").encode() if record.key is None else record.key
+        for record, batchid in zip(records, batchids, strict=True)
+    ]
+    mark = _mark(chunk)
+    headers = [
+        block([("source", source(chunk) % record.offset), *_passed_on(record, continued.get(record.offset))])
+        if record.headers or mark is None
+        else mark % record.offset
+        for record in records
+    ]
+    return batches(keys, answers, headers, packing)
+
+
+def _mark(chunk: Chunk) -> bytes | None:
+    """The headers of an answer that passes nothing on, with `%d` for the offset of its request.
+
+    They all have one form as long as the offsets have the same number of digits; None: they have not.
+    """
+    first, last = b"%d" % chunk.first_offset, b"%d" % (chunk.next_offset - 1)
+    if len(first) < len(last):
+        return None
+    return block([("source", source(chunk) % chunk.first_offset)]).removesuffix(first) + b"%d"
 
 
 def _passed_on(record: Record, traceparent: bytes | None) -> Iterator[tuple[str, bytes]]:

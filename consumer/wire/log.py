@@ -1,4 +1,4 @@
-"""Record batches as they come from the log. The layout is that of Kafka's message format 2."""
+"""Record batches as they come from the log."""
 
 import struct
 from collections import deque
@@ -10,14 +10,12 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
 from consumer.wire.compression import expand
+from consumer.wire.layout import CHECKED_FROM, CODEC_MASK, HEADER_BYTES, LENGTH_END, varint
 from consumer.wire.records import rebuild, records_of
-from consumer.wire.tolerant import HEADER_BYTES, LENGTH_END, varint
 
 LENGTH = struct.Struct(">8xi")  # of what follows it
 MAGIC_AT = 16
-CHECKED_FROM = 21  # the checksum is over all from here
 ATTRIBUTES = struct.Struct(">21xh")
-CODEC_MASK = 0b111
 CONTENT = struct.Struct(">q19xq22xi")  # first offset, first timestamp, number of records
 
 

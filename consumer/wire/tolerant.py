@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
-HEADER_BYTES = 61  # of a record batch, before its records
+from consumer.wire.layout import HEADER_BYTES, LENGTH_END, varint
+
 TIMES = struct.Struct(">q13xh4xqq")  # first offset, attributes, first and last timestamp
 LOG_APPEND_TIME = 1 << 3  # the broker's time is every record's
-LENGTH_END = 12  # the length of a batch counts from here
 
 
 class TolerantRecord(NamedTuple):
@@ -39,21 +39,6 @@ def tolerantly(batches: bytes) -> Iterator[TolerantRecord]:
             record = reader.record(base_offset, first_timestamp)
             yield record._replace(timestamp=last_timestamp) if attributes & LOG_APPEND_TIME else record
         at += LENGTH_END + struct.unpack_from(">i", batches, at + 8)[0]
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that stands at a place, and where it ends. Not by aiokafka's own, which reads beyond the end.
-
-    Raises:
-        IndexError: The data ends before it does.
-    """
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value, at = value | (byte & 0x7F) << shift, at + 1
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1), at
-        shift += 7
 
 
 class _Reader:

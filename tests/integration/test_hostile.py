@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from consumer.kafka.publisher import Turns, make_producer
 from consumer.kafka.publisher import send as publish
 from consumer.wire.compression import EXPANDED_BYTES_MAX
-from consumer.wire.records import encode
+from consumer.wire.packing import encode
 from tests.support.brokers import Broker, Topics
 from tests.support.guest import PASSWORD, Guest
 from tests.support.in_process import running_service

@@ -9,7 +9,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from consumer.chunk import Chunk, Encoded, Finished, Processed
 from consumer.wire.answers import Form, answer
 from consumer.wire.log import LogBatch, LogBatches
-from consumer.wire.records import CODECS, Compression, Packing, encode
+from consumer.wire.packing import CODECS, Compression, Packing, encode
 from domain.batch import Code, Limits, Rejection
 from domain.summation import process_chunk
 

@@ -6,7 +6,7 @@ from typing import cast
 from consumer import dead_letter
 from consumer.commands.requests import batchid_in
 from consumer.ledger.entry import Entry
-from consumer.wire.records import Message
+from consumer.wire.packing import Message
 
 UNMARKED = "(no reason)"
 

@@ -18,7 +18,7 @@ from consumer.commands.dead_letters.selection import Selection
 from consumer.failures import Failure
 from consumer.kafka.history import history, standing
 from consumer.kafka.replayer import Replayer, TooLarge, replaying
-from consumer.wire.records import Message
+from consumer.wire.packing import Message
 
 TRANSACTION_LETTERS_MAX = 500
 REFUSED_SHOWN_MAX = 20

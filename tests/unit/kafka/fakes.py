@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from consumer.chunk import Encoded
 from consumer.kafka.partition import Partition
 from consumer.kafka.sealed import Sealed
 from consumer.wire.log import LogBatch
@@ -105,7 +104,7 @@ class FakeCommitter:
 
 def values_of(batch: Sealed) -> list[bytes | None]:
     """The values of a batch's records."""
-    return [value for _, value, _, _ in messages(Encoded(batch.record_count(), bytes(batch._build())))]
+    return [value for _, value, _, _ in messages(batch.batch)]
 
 
 class FakeProducer:

@@ -13,7 +13,8 @@ from consumer.failures import Stalled
 from consumer.kafka import publisher as module
 from consumer.kafka.publisher import Publisher, make_producer, packing
 from consumer.kafka.sealed import Sealed
-from consumer.wire.records import encode, messages
+from consumer.wire.packing import encode
+from consumer.wire.records import messages
 from tests.support.waiting import wait_until
 from tests.unit.kafka.fakes import FakeProducer, values_of
 

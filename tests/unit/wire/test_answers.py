@@ -38,6 +38,12 @@ def test_an_answer_is_keyed_as_its_request_and_says_where_that_stands() -> None:
     assert json.loads(value or b"")["response"] == [3, 7]
 
 
+def test_answers_say_where_their_requests_stand_also_where_an_offset_has_one_digit_more() -> None:
+    processed = answered(chunk_of([request("a")] * 4, first_offset=98))
+    told = [headers for batch in processed.answers for _, _, headers, _ in messages(batch)]
+    assert told == [[("source", b"requests/0/%d" % offset)] for offset in (98, 99, 100, 101)]
+
+
 def test_the_answer_to_a_request_without_a_key_is_keyed_by_its_batchid() -> None:
     processed = answered(chunk(HandmadeRecord(offset=0, value=request("ä"))))
     assert messages(processed.answers[0])[0][0] == "ä".encode()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from consumer.chunk import Chunk, Record
 from consumer.wire.log import Ahead, LogBatches, Piece
-from consumer.wire.records import Compression, decode
+from consumer.wire.packing import Compression
+from consumer.wire.records import decode
 from tests.support.records import HandmadeRecord, log_batch
 
 HUGE = 1 << 30

@@ -1,0 +1,80 @@
+"""Record batches as they are made here, and as the client's own builder makes them: nobody is to see a difference."""
+
+import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from consumer.wire.layout import as_varint, header, varint
+from consumer.wire.packing import CODECS, Compression, Message, Packing, batches, block, encode
+from consumer.wire.records import messages
+
+HUGE = 1 << 30
+NOW_MS = 1_764_000_000_000
+
+made = st.tuples(
+    st.none() | st.binary(max_size=40),
+    st.none() | st.binary(max_size=300) | st.integers(4_000, 20_000).map(bytes),
+    st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=70)), max_size=3),
+    st.integers(0, 2**41),
+)
+
+
+def built_by_the_client(some: list[Message], packing: Packing) -> list[bytes]:
+    """What aiokafka would send, of *some* that are not empty."""
+    built = []
+    builder = BatchBuilder(packing.batch_bytes_max, CODECS[packing.compression])
+    for key, value, headers, made_at in some:
+        message = {"key": key, "value": value, "headers": headers, "timestamp": made_at}
+        if builder.append(**message) is None:
+            built.append(builder)
+            builder = BatchBuilder(packing.batch_bytes_max, CODECS[packing.compression])
+            builder.append(**message)
+    for one in (*built, builder):
+        one._set_producer_state(-1, -1, -1)
+    return [bytes(one._build()) for one in (*built, builder)]
+
+
+@given(
+    some=st.lists(made, min_size=1, max_size=30),
+    batch_bytes_max=st.integers(1, 30_000),
+    compression=st.sampled_from(["none", "snappy", "lz4", "zstd"]),  # gzip writes down when it was
+)
+@example(
+    some=[(b"", b"x", [], NOW_MS)] * 5_000, batch_bytes_max=HUGE, compression="none"
+)  # deltas of two bytes, and more
+def test_batches_are_byte_for_byte_those_of_the_client(
+    some: list[Message], batch_bytes_max: int, compression: Compression
+) -> None:
+    packing = Packing(batch_bytes_max, compression)
+    ours = [header(batch) + batch.data for batch in encode(some, packing)]
+    assert ours == built_by_the_client(some, packing)
+
+
+def test_records_without_a_time_were_made_now_and_all_at_once() -> None:
+    packing = Packing(HUGE, "none")
+    (batch,) = batches([b"a", b"b"], [b"1", None], [block([]), block([("h", b"v")])], packing)
+    ((one, other),) = [messages(batch)]
+    assert (one[:3], other[:3]) == ((b"a", b"1", []), (b"b", None, [("h", b"v")]))
+    assert one[3] == other[3] == batch.first_ms == batch.last_ms
+    assert encode([(b"a", b"1", [], None)], packing)[0].first_ms >= batch.first_ms
+
+
+def test_nothing_makes_no_batch() -> None:
+    assert encode([], Packing(HUGE, "none")) == []
+
+
+@pytest.mark.parametrize("message", [("text", b"value", [], NOW_MS), (b"key", "text", [], NOW_MS)])
+def test_text_is_no_bytes(message: Message) -> None:
+    with pytest.raises(TypeError):
+        encode([message], Packing(HUGE, "none"))
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+@example(0)
+@example(-1)
+@example(63)
+@example(64)
+def test_a_number_is_read_as_it_was_written(number: int) -> None:
+    written = as_varint(number)
+    assert varint(written + b"more", 0) == (number, len(written))
