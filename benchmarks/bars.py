@@ -86,7 +86,7 @@ def _against_peers(document: Document) -> Iterator[Bar]:
             limit,
             _ratio(_rate(document, profile), theirs),
             ceiling=_ratio(_most(document, profile), theirs),
-            because=WITHOUT_A_CLIENT,
+            because=NOTHING_BETWEEN,
         )
 
 
@@ -98,7 +98,7 @@ def _against_limits(document: Document) -> Iterator[Bar]:
             limit,
             _ratio(_rate(document, profile), alone),
             ceiling=_ratio(_most(document, profile), alone),
-            because=WITHOUT_A_CLIENT,
+            because=NOTHING_BETWEEN,
         )
     one_core = document.get("limits", {}).get("one_core", {})
     faster = _ratio(one_core.get("process_chunk_per_s"), one_core.get("pydantic_and_sum_per_s"))
@@ -160,15 +160,15 @@ def _latencies(document: Document) -> Iterator[Bar]:
     yield Bar("start to first result, broker up", 2.0, first, unit="s", at_most=True)
 
 
-WITHOUT_A_CLIENT = "if only the broker and the worker's function took processor time"
+NOTHING_BETWEEN = "if only the broker's work and a worker's (decode records, sum, encode answers) took processor time"
 
 
 def _most(document: Document, profile: str) -> float | None:
-    """Batches a second if fetching, publishing and all else of the service cost nothing.
+    """Batches a second if fetching, publishing, the road between processes and all else of the service cost nothing.
 
     The same cores are the broker's too, and what it uses for a batch was measured while the service drained.
     """
-    worker = _alone(document, profile, "cpu_s_per_million")
+    worker = _alone(document, profile, "job_cpu_s_per_million")
     broker = median(document, "drains", profile, "batchsum", "broker_cpu_s_per_million")
     if worker is None or broker is None:
         return None

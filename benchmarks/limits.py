@@ -1,37 +1,19 @@
-"""The limits: what the worker's function, the client's parser and the broker could do with nothing around them."""
+"""The limits: what the worker's function and Kafka's own tools could do with nothing around them."""
 
 import re
 import subprocess
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from statistics import median
 
 from benchmarks.broker import Stage
 from benchmarks.java import tool_command
-from benchmarks.profiles import PROFILES, Profile
-from config.settings import Settings
+from benchmarks.profiles import PROFILES
 from domain.batch import Limits, Rejection, Request
 from domain.summation import process_chunk
 
-START_DELAY_S = 2.0
-CHUNKS = 8
 TOOL_TIMEOUT_S = 120.0
 BROKEN_AT = 7
-
-
-@dataclass(frozen=True, slots=True)
-class WorkersAlone:
-    """`process_chunk` in as many processes as the service has workers, on chunks of the service's size, no Kafka."""
-
-    batches_per_s: float
-    cpu_s_per_million: float
-
-    @property
-    def headline(self) -> str:
-        """The one figure to show while others are being measured."""
-        return f"{self.batches_per_s:,.0f} batches/s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,51 +32,6 @@ class PerformanceTool:
 
     records_per_s: float
     mib_per_s: float
-
-
-def workers_alone(profile: Profile, *, processes: int, seconds: float) -> WorkersAlone:
-    """Let *processes* processes work side by side for *seconds*."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        pool.submit(time.time).result()
-        start = time.time() + START_DELAY_S
-        running = [pool.submit(_work, profile.name, number, start, seconds) for number in range(processes)]
-        done = [one.result() for one in running]
-    batches = sum(count for count, _, _ in done)
-    return WorkersAlone(
-        sum(count / elapsed_s for count, elapsed_s, _ in done),
-        sum(cpu_s for _, _, cpu_s in done) / batches * 1e6,
-    )
-
-
-def _work(name: str, process: int, start: float, seconds: float) -> tuple[int, float, float]:
-    """Batches done, and the seconds and processor seconds they took, by this process."""
-    chunks = _chunks(PROFILES[name], process)
-    limits = Limits()
-    process_chunk(chunks[0], limits)
-    time.sleep(max(0.0, start - time.time()))
-    since, cpu_s, done = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() - since < seconds:
-        for chunk in chunks:
-            done += len(process_chunk(chunk, limits))
-    return done, time.perf_counter() - since, time.process_time() - cpu_s
-
-
-def _chunks(profile: Profile, process: int) -> list[list[bytes]]:
-    """Chunks as a lane would cut them, full by records or by bytes; other ones for each process."""
-    settings = Settings()
-    chunks: list[list[bytes]] = [[]]
-    size, number = 0, process * 1_000_000
-    while True:
-        value = profile.request(number)
-        full = len(chunks[-1]) >= settings.chunk_records_max or size + len(value) > settings.chunk_bytes_max
-        if full and chunks[-1]:
-            if len(chunks) == CHUNKS:
-                return chunks
-            chunks.append([])
-            size = 0
-        chunks[-1].append(value)
-        size += len(value)
-        number += 1
 
 
 def one_core(*, rounds: int) -> OneCore:

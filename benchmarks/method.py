@@ -29,9 +29,10 @@ its steps goes on, so a lone one takes three.
 time, of which a batch takes the same from round to round: rates of the same system differ by more than what is looked for.
 
 **Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
-fetching and publishing cost the service nothing, and all cores did nothing but the worker's function (measured alone) and the broker's work
-(its processor time, measured while the service drained). What the service is held against (the worker's function alone, an empty produce and
-fetch) is measured right before it in every round, because the machine's own speed drifts meanwhile."""
+fetching, publishing, and the road from one process to another cost nothing, and all cores did nothing but a worker's work (records decoded,
+summed, and answers encoded, measured with no Kafka) and the broker's (its processor time, measured while the service drained). What the
+service is held against (the worker's function alone, an empty produce and fetch) is measured right before it in every round, because the
+machine's own speed drifts meanwhile."""
 
 REPEAT = """\
 ```console

@@ -73,7 +73,7 @@ class Plan:
     load_seconds: float = 8.0
     saturating_seconds: float = 4.0
     lone_samples: int = 100
-    alone_seconds: float = 3.0
+    alone_seconds: float = 2.0
     timeout_s: float = 90.0
 
     @property

@@ -151,23 +151,30 @@ def _alone(document: Document) -> Iterator[Sequence[str]]:
 
 
 def _limits(document: Document) -> Iterator[Sequence[str]]:
-    yield "limit", "rate a second", "lowest to highest", "CPU s per million"
+    yield (
+        "limit",
+        "rate a second",
+        "lowest to highest",
+        "CPU s per million",
+        "with its records decoded and answers encoded",
+    )
     for row in document.get("workers_alone", ()):
-        rate, cost = columns(row, "batches_per_s", "cpu_s_per_million")
-        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), cost
+        rate, *costs = columns(row, "batches_per_s", "cpu_s_per_million", "job_cpu_s_per_million")
+        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), *costs
     limits = document.get("limits")
     if limits is None:
         return
     one = limits["one_core"]
-    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), "", ""
+    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), "", "", ""
     same = f"{one['verdicts_compared']} verdicts {'identical' if one['verdicts_identical'] else '**different**'}"
-    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), "", ""
+    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), "", "", ""
     for name in ("producer_performance", "consumer_performance"):
         tool = limits[name]
         title = "".join(word.capitalize() for word in name.split("_"))
         yield (
             f"Kafka's {title}, small records ({number(tool['mib_per_s'])} MiB/s)",
             number(tool["records_per_s"]),
+            "",
             "",
             "",
         )

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import latency, limits
+from benchmarks.alone import WorkersAlone, workers_alone
 from benchmarks.broker import HEAP_MEGABYTES, PARTITIONS, PROPERTIES, Stage
 from benchmarks.document import Kept, Row
 from benchmarks.drain import Drain, drain
 from benchmarks.latency import Latency
-from benchmarks.limits import WorkersAlone
 from benchmarks.machine import busy, machine, memory_bound_mib
 from benchmarks.plan import LATE, Plan, Step
 from benchmarks.profiles import PROFILES, Profile
@@ -126,7 +126,7 @@ class _Run:
 
     def _workers_alone(self, step: Step) -> WorkersAlone:
         seconds = self._plan.alone_seconds * self._plan.share
-        return limits.workers_alone(step.profile, processes=WORKERS, seconds=seconds)
+        return workers_alone(step.profile, processes=WORKERS, seconds=seconds)
 
     def _nothing_between(self, step: Step) -> Latency:
         return latency.nothing_between(self._stage, step.profile, samples=self._plan.samples)

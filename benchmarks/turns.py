@@ -7,10 +7,10 @@ from dataclasses import fields
 from statistics import median
 from typing import NamedTuple
 
+from benchmarks.alone import WorkersAlone
 from benchmarks.document import Row
 from benchmarks.drain import Drain
 from benchmarks.latency import Latency
-from benchmarks.limits import WorkersAlone
 from benchmarks.plan import Step
 
 Figures = Drain | Latency | WorkersAlone

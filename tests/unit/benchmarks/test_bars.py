@@ -50,7 +50,8 @@ def test_a_missed_ratio_shows_its_limit_only_where_the_machine_could_not_have_re
 ) -> None:
     """Two cores, 1 s for a million batches of work: with 1 s for the broker a million a second, with 5 s 333,000."""
     rows = (drained("batchsum", 250_000, broker_cpu_s=broker_cpu_s), drained("faust", 10_000))
-    alone = {"system": "workers-alone", "profile": "small", "cpu_s_per_million": figure(1.0)}
+    one = figure(1.0)
+    alone = {"system": "workers-alone", "profile": "small", "cpu_s_per_million": one, "job_cpu_s_per_million": one}
     assert bar("against faust", *rows, workers_alone=[alone]).verdict == verdict
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks.limits import WorkersAlone
+from benchmarks.alone import WorkersAlone
 from benchmarks.plan import Step
 from benchmarks.systems import OURS, SYSTEMS
 from benchmarks.turns import Contender, in_turn
@@ -24,7 +24,7 @@ class Measured:
             self.order.append(name)
             if name == self._failing:
                 raise RuntimeError("it crashed")
-            return WorkersAlone(float(self.order.count(name)), 1.0)
+            return WorkersAlone(float(self.order.count(name)), 1.0, 1.0)
 
         return Contender(kind, name, name, "1.0", ROUNDS, measure, yardstick)
 

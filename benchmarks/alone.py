@@ -1,0 +1,119 @@
+"""What workers could do with nothing around them: no Kafka, no parent, no road from one process to another."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from sys import maxsize
+from typing import NamedTuple, TypeVar
+
+from benchmarks.profiles import PROFILES, Profile
+from config.settings import Settings
+from consumer import memory
+from consumer.chunk import Chunk
+from consumer.kafka.publisher import packing
+from consumer.wire.answers import Form, answer
+from consumer.wire.layout import header
+from consumer.wire.packing import Message, Packing, encode
+from consumer.wire.records import decode
+from domain.batch import Limits
+from domain.summation import process_chunk
+
+T = TypeVar("T")
+
+START_DELAY_S = 2.0
+CHUNKS = 8
+FIRST_OFFSET = 1_000_000  # somewhere in a log, so that all answers name an offset of as many digits
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersAlone:
+    """The worker's function in as many processes as the service has workers, on chunks of the service's size.
+
+    `job_cpu_s_per_million` is for all that a worker has to do: decode records, call the function, and encode the answers.
+    """
+
+    batches_per_s: float
+    cpu_s_per_million: float
+    job_cpu_s_per_million: float
+
+    @property
+    def headline(self) -> str:
+        """The one figure to show while others are being measured."""
+        return f"{self.batches_per_s:,.0f} batches/s"
+
+
+class Done(NamedTuple):
+    """Batches that one process has done, and the seconds and processor seconds that it took."""
+
+    batches: int
+    elapsed_s: float
+    cpu_s: float
+
+
+def workers_alone(profile: Profile, *, processes: int, seconds: float) -> WorkersAlone:
+    """Let *processes* processes work side by side: for *seconds* at the function, and for as long at the whole job."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        pool.submit(time.time).result()
+        start = time.time() + START_DELAY_S
+        running = [pool.submit(_work, profile.name, number, start, seconds) for number in range(processes)]
+        function, job = zip(*(one.result() for one in running), strict=True)
+    rate = sum(done.batches / done.elapsed_s for done in function)
+    return WorkersAlone(rate, _cpu_s_per_million(function), _cpu_s_per_million(job))
+
+
+def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, Done]:
+    chunks = _chunks(PROFILES[name], process)
+    values = [[record.value for record in decode(chunk)] for chunk in chunks]
+    limits, form = Limits(), Form(reply_to_failed=True, packing=packing(Settings()))
+    memory.settle()  # as in a worker
+    time.sleep(max(0.0, start - time.time()))
+    return (
+        _over_and_over(lambda chunk: len(process_chunk(chunk, limits)), values, seconds),
+        _over_and_over(lambda chunk: answer(chunk, process_chunk, limits, form).records, chunks, seconds),
+    )
+
+
+def _over_and_over(do: Callable[[T], int], chunks: Sequence[T], seconds: float) -> Done:
+    """*do* says how many batches it has done."""
+    do(chunks[0])
+    since, cpu_s, batches = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - since < seconds:
+        for chunk in chunks:
+            batches += do(chunk)
+    return Done(batches, time.perf_counter() - since, time.process_time() - cpu_s)
+
+
+def _cpu_s_per_million(all_done: Sequence[Done]) -> float:
+    return sum(done.cpu_s for done in all_done) / sum(done.batches for done in all_done) * 1e6
+
+
+def _chunks(profile: Profile, process: int) -> list[Chunk]:
+    """Chunks as a lane would cut them, full by records or by bytes; other ones for each process."""
+    settings = Settings()
+    chunks: list[Chunk] = []
+    messages: list[Message] = []
+    size_bytes, number = 0, process * 1_000_000
+    while len(chunks) < CHUNKS:
+        key, value = profile.batchid(number).encode(), profile.request(number)
+        full = len(messages) >= settings.chunk_records_max or size_bytes + len(value) > settings.chunk_bytes_max
+        if full and messages:
+            chunks.append(_chunk(messages))
+            messages, size_bytes = [], 0
+        messages.append((key, value, [], None))
+        size_bytes += len(value)
+        number += 1
+    return chunks
+
+
+def _chunk(messages: Sequence[Message]) -> Chunk:
+    (batch,) = encode(messages, Packing(maxsize, "none"))
+    return Chunk(
+        topic="requests",
+        partition=0,
+        first_offset=FIRST_OFFSET,
+        next_offset=FIRST_OFFSET + len(messages),
+        timestamp=batch.first_ms,
+        batches=FIRST_OFFSET.to_bytes(8) + header(batch)[8:] + batch.data,
+    )
