@@ -20,6 +20,7 @@ from consumer.cli import app
 from consumer.commands.bench import measure
 from consumer.commands.bench.command import Plan, bench
 from consumer.commands.bench.figures import Shape
+from consumer.desk import Desk
 from consumer.failures import WorkersFailing
 from tests.support.brokers import Broker, Topics, waiting
 from tests.support.brokers.ports import HOST, free_port
@@ -94,9 +95,15 @@ async def test_the_service_s_own_topics_are_left_alone_and_nothing_stays_behind(
 
 @pytest.mark.real_broker("it takes no admin requests")
 @pytest.mark.usefixtures("others")
-async def test_what_fails_leaves_no_topics_behind_either(broker: Broker, topics: Topics) -> None:
+async def test_what_fails_leaves_no_topics_behind_either(
+    broker: Broker, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_desk: Desk) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(Desk, "start", start)
     with pytest.raises(WorkersFailing):
-        await measured(settings_for(broker, topics, worker_start_timeout_ms=100, worker_memory_bytes_max=1))
+        await measured(settings_for(broker, topics))
 
 
 @pytest.mark.real_broker("it takes no admin requests")

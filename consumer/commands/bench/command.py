@@ -1,5 +1,6 @@
 """`batchsum bench`: what this deployment can do, measured."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -87,13 +88,15 @@ async def _stage(settings: Settings, plan: Plan) -> AsyncIterator[Settings]:
     if plan.embedded:
         yield staged
         return
-    made = await create_topics(staged, partitions=plan.partitions, replication=plan.replication)
-    if not all(topic.created for topic in made):
-        raise CannotConnect(f"topics of the name {name} are there already, and somebody else's")
+    making = asyncio.create_task(create_topics(staged, partitions=plan.partitions, replication=plan.replication))
     try:
+        # Whoever interrupts it must not leave behind what the brokers are just making.
+        if not all(topic.created for topic in await asyncio.shield(making)):
+            raise CannotConnect(f"topics of the name {name} are there already, and somebody else's")
         yield staged
     finally:
-        await delete_topics(settings, *names)
+        if made := [topic.name for topic in await making if topic.created]:
+            await delete_topics(settings, *made)
 
 
 def _show(plan: Plan, rates: list[Rate], latency: Latency, suggestion: Suggestion, *, as_json: bool) -> None:
