@@ -1,12 +1,12 @@
 """What a worker makes of a chunk: records out of their batches, the work, and the answers in batches again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple
 
 from consumer.chunk import Chunk, Encoded, Processed, Record
 from consumer.wire import trace
-from consumer.wire.packing import Packing, batches, block
+from consumer.wire.packing import Packing, batches, block, header
 from consumer.wire.records import decode
 from domain.batch import Limits, Outcomes
 
@@ -84,29 +84,33 @@ def _answers(
         (batchid or "").encode() if record.key is None else record.key
         for record, batchid in zip(records, batchids, strict=True)
     ]
-    mark = _mark(chunk)
-    headers = [
-        block([("source", source(chunk) % record.offset), *_passed_on(record, continued.get(record.offset))])
-        if record.headers or mark is None
-        else mark % record.offset
+    return batches(keys, answers, _headers(chunk, records, continued), packing)
+
+
+def _headers(chunk: Chunk, records: Sequence[Record], continued: Mapping[int, bytes]) -> list[bytes]:
+    """The headers of the answer to each of *records*: where that stands, and what is passed on."""
+    place, first, last = source(chunk), b"%d" % chunk.first_offset, b"%d" % (chunk.next_offset - 1)
+    if len(first) < len(last):
+        marks = (header("source", place % record.offset) for record in records)
+        return [
+            block([mark, *_passed_on(record, continued.get(record.offset))])
+            for record, mark in zip(records, marks, strict=True)
+        ]
+    # As a rule all offsets have as many digits, so that one form fits all; and nothing is passed on.
+    mark = header("source", place % chunk.first_offset).removesuffix(first) + b"%d"
+    alone = block([mark])
+    return [
+        block([mark % record.offset, *passed_on])
+        if record.headers and (passed_on := _passed_on(record, continued.get(record.offset)))
+        else alone % record.offset
         for record in records
     ]
-    return batches(keys, answers, headers, packing)
 
 
-def _mark(chunk: Chunk) -> bytes | None:
-    """The headers of an answer that passes nothing on, with `%d` for the offset of its request.
-
-    They all have one form as long as the offsets have the same number of digits; None: they have not.
-    """
-    first, last = b"%d" % chunk.first_offset, b"%d" % (chunk.next_offset - 1)
-    if len(first) < len(last):
-        return None
-    return block([("source", source(chunk) % chunk.first_offset)]).removesuffix(first) + b"%d"
-
-
-def _passed_on(record: Record, traceparent: bytes | None) -> Iterator[tuple[str, bytes]]:
-    """What an answer takes over from its request, with *traceparent* in place of the request's if there is one."""
-    for name, value in record.headers:
-        if name in PASSED_ON:
-            yield name, traceparent if traceparent is not None and name == trace.HEADER else value
+def _passed_on(record: Record, traceparent: bytes | None) -> list[bytes]:
+    """The headers that an answer takes over from its request, with *traceparent* in place of the request's if there is one."""
+    return [
+        header(name, traceparent if traceparent is not None and name == trace.HEADER else value)
+        for name, value in record.headers
+        if name in PASSED_ON
+    ]

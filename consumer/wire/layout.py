@@ -5,6 +5,7 @@ first, of a number whose sign is its lowest bit.
 """
 
 import struct
+from functools import lru_cache
 
 import google_crc32c
 
@@ -54,6 +55,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
+@lru_cache(maxsize=4_096)  # most are sizes, and those come again and again
 def as_varint(number: int) -> bytes:
     """*number*, of 64 bits, as it stands in a record."""
     left = (number << 1) ^ (number >> 63)

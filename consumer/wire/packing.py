@@ -6,6 +6,7 @@ that cannot be kept, for it covers who sends the batch and as which number. A sm
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, count
 from typing import Literal, NamedTuple
 
@@ -45,15 +46,25 @@ def encode(messages: Iterable[Message], packing: Packing) -> list[Encoded]:
     return batches(
         [key for key, _, _, _ in rows],
         [value for _, value, _, _ in rows],
-        [block(headers) for _, _, headers, _ in rows],
+        [block([header(*one) for one in headers]) for _, _, headers, _ in rows],
         packing,
         times_ms=[now_ms if made_at is None else made_at for _, _, _, made_at in rows],
     )
 
 
-def block(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
-    """*headers* as they stand in a record."""
-    return b"".join([as_varint(len(headers)), *(_sized(name.encode()) + _sized(value) for name, value in headers)])
+def header(name: str, value: bytes | None) -> bytes:
+    """A header as it stands in a record."""
+    return _name(name) + _sized(value)
+
+
+def block(headers: Sequence[bytes]) -> bytes:
+    """All of a record's *headers*."""
+    return as_varint(len(headers)) + b"".join(headers)
+
+
+@lru_cache(maxsize=256)  # most records have the same
+def _name(name: str) -> bytes:
+    return _sized(name.encode())
 
 
 def batches(
