@@ -91,10 +91,9 @@ def _headers(chunk: Chunk, records: Sequence[Record], continued: Mapping[int, by
     """The headers of the answer to each of *records*: where that stands, and what is passed on."""
     place, first, last = source(chunk), b"%d" % chunk.first_offset, b"%d" % (chunk.next_offset - 1)
     if len(first) < len(last):
-        marks = (header("source", place % record.offset) for record in records)
         return [
-            block([mark, *_passed_on(record, continued.get(record.offset))])
-            for record, mark in zip(records, marks, strict=True)
+            block([header("source", place % record.offset), *_passed_on(record, continued.get(record.offset))])
+            for record in records
         ]
     # As a rule all offsets have as many digits, so that one form fits all; and nothing is passed on.
     mark = header("source", place % chunk.first_offset).removesuffix(first) + b"%d"

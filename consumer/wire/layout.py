@@ -17,10 +17,10 @@ CHECKED_FROM = 21  # and the checksum is over all from here
 CODEC_MASK = 0b111  # of the attributes
 TRANSACTIONAL = 1 << 4
 
-_START = struct.Struct(">qiibI")  # first offset, length, epoch of the leader, format, checksum
-_CHECKED = struct.Struct(
-    ">hiqqqhii"
-)  # attributes, last offset's delta, first and last time, producer, number of records
+# First offset, length, epoch of the leader, format, checksum;
+_START = struct.Struct(">qiibI")
+# and what that covers: attributes, the last offset's delta, first and last time, producer, number of records.
+_CHECKED = struct.Struct(">hiqqqhii")
 _FORMAT = 2
 _UNKNOWN = -1
 

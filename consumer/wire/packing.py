@@ -1,7 +1,7 @@
 """Records into record batches; where they are many, in workers (T22).
 
 aiokafka's builder makes an object of each record, clears the room of a full batch for each batch, and takes a checksum
-that cannot be kept, for it covers who sends the batch and as which number. A small answer costs it twice as much.
+that cannot be kept, for it covers who sends the batch and as which number.
 """
 
 import time
