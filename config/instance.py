@@ -24,7 +24,7 @@ class Work(BaseModel):
         description="address space of one worker; a batch that needs more is `out_of_memory`; 0: no limit",
     )
     chunk_records_max: int = Field(
-        default=4_000, ge=1, le=100_000, description="records that share one call to a worker"
+        default=8_000, ge=1, le=100_000, description="records that share one call to a worker"
     )
     chunk_bytes_max: int = Field(
         default=2 * MIB, ge=1, le=64 * MIB, description="bytes in one call; a larger record goes alone"

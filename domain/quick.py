@@ -88,8 +88,12 @@ def _sums(payload: simdjson.Array, *, lists: int) -> tuple[list[int], int] | Non
 
 
 def _sum_each(integers: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[int]:
-    filled = lengths > 0  # where a list is empty, `reduceat` gives the integer that follows it
-    sums = np.zeros_like(lengths)
-    sums[filled] = np.add.reduceat(integers, (lengths.cumsum() - lengths)[filled])
+    starts = lengths.cumsum() - lengths
+    if lengths.all():
+        sums = np.add.reduceat(integers, starts)
+    else:  # where a list is empty, `reduceat` gives the integer that follows it
+        filled = lengths > 0
+        sums = np.zeros_like(lengths)
+        sums[filled] = np.add.reduceat(integers, starts[filled])
     answer: list[int] = sums.tolist()
     return answer

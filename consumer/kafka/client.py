@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import connections, guards, inflow, outflow
+from consumer.kafka import arrivals, connections, guards, inflow, outflow
 from consumer.kafka.security import advice, security_options
 from consumer.wire import compression
 
@@ -19,6 +19,7 @@ RETRY_WAIT_S = 1.0
 TOPIC_WAIT_S = 5.0
 
 guards.install()
+arrivals.install()
 connections.install()
 inflow.install()
 outflow.install()

@@ -90,6 +90,7 @@ class Partition:
                     records_max=self._limits.chunk_records_max, bytes_max=self._limits.chunk_bytes_max
                 ):
                     return self._chunk(taken)
+                await asyncio.sleep(0)  # the chunk before goes to a worker first: to poll takes as long as that
                 await self._poll()
             except KafkaError as error:
                 # T3: what the failed poll had already taken is gone, and its position may have moved.

@@ -1,4 +1,4 @@
-"""The traps of aiokafka (T1 to T22), set on a real broker: the service walks past each of them."""
+"""The traps of aiokafka, set on a real broker: the service walks past each of them."""
 
 import asyncio
 import os
@@ -7,12 +7,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException, NotCoordinatorForGroupError
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from consumer.failures import Stalled
+from consumer.kafka.arrivals import Arrivals
 from consumer.kafka.publisher import Publisher
 from consumer.service import Service
 from tests.support.brokers import Broker, Topics, fresh_topics
@@ -85,6 +87,29 @@ async def test_a_batch_that_cannot_be_decoded_the_first_time_costs_no_record(
     assert sorted(failed) == [0, 1, 2, 3]
     for partition in range(PARTITIONS):
         assert [offset for of, offset in only.delivered if of == partition] == [*range(10)]
+
+
+async def test_what_comes_for_one_partition_wakes_its_own_lane_alone(
+    broker: Broker, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T32: aiokafka wakes everybody who waits for any."""
+    wait = Arrivals.wait
+    woken: list[int] = []
+
+    async def wait_for_long_and_tell(self: Arrivals, partition: TopicPartition, _timeout_s: float) -> None:
+        await wait(self, partition, 60.0)
+        woken.append(partition.partition)
+
+    monkeypatch.setattr(Arrivals, "wait", wait_for_long_and_tell)
+    async with member(settings_for(broker, topics)) as only:
+        for partition in range(PARTITIONS):
+            await produce(broker, topics.request_topic, numbers(1), partition=partition)
+        await wait_until(lambda: len(only.delivered) == PARTITIONS)
+        woken.clear()
+        for _ in range(5):
+            await produce(broker, topics.request_topic, numbers(1), partition=2)
+        await wait_until(lambda: len(only.delivered) == PARTITIONS + 5)
+    assert set(woken) == {2}
 
 
 async def test_keys_and_values_arrive_as_the_bytes_they_are(broker: Broker, topics: Topics) -> None:
