@@ -9,9 +9,10 @@ from sys import maxsize
 from typing import NamedTuple, TypeVar
 
 from benchmarks.profiles import PROFILES, Profile
+from benchmarks.sockets import exchange
 from config.settings import Settings
 from consumer import memory
-from consumer.chunk import Chunk
+from consumer.chunk import Chunk, Processed
 from consumer.kafka.publisher import packing
 from consumer.wire.answers import Form, answer
 from consumer.wire.layout import header
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 START_DELAY_S = 2.0
 CHUNKS = 8
+SOCKETS_S = 0.5
 FIRST_OFFSET = 1_000_000  # somewhere in a log, so that all answers name an offset of as many digits
 
 
@@ -32,11 +34,13 @@ class WorkersAlone:
     """The worker's function in as many processes as the service has workers, on chunks of the service's size.
 
     `job_cpu_s_per_million` is for all that a worker has to do: decode records, call the function, and encode the answers.
+    `sockets_cpu_s_per_million` is for having the requests come in and the answers go out.
     """
 
     batches_per_s: float
     cpu_s_per_million: float
     job_cpu_s_per_million: float
+    sockets_cpu_s_per_million: float
 
     @property
     def headline(self) -> str:
@@ -53,36 +57,44 @@ class Done(NamedTuple):
 
 
 def workers_alone(profile: Profile, *, processes: int, seconds: float) -> WorkersAlone:
-    """Let *processes* processes work side by side: for *seconds* at the function, and for as long at the whole job."""
+    """Let *processes* processes work side by side, for *seconds* each at the function and the whole job, and then at the sockets."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         pool.submit(time.time).result()
         start = time.time() + START_DELAY_S
         running = [pool.submit(_work, profile.name, number, start, seconds) for number in range(processes)]
-        function, job = zip(*(one.result() for one in running), strict=True)
+        function, *others = zip(*(one.result() for one in running), strict=True)
     rate = sum(done.batches / done.elapsed_s for done in function)
-    return WorkersAlone(rate, _cpu_s_per_million(function), _cpu_s_per_million(job))
+    return WorkersAlone(rate, *map(_cpu_s_per_million, (function, *others)))
 
 
-def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, Done]:
+def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, Done, Done]:
     chunks = _chunks(PROFILES[name], process)
     values = [[record.value for record in decode(chunk)] for chunk in chunks]
     limits, form = Limits(), Form(reply_to_failed=True, packing=packing(Settings()))
     memory.settle()  # as in a worker
     time.sleep(max(0.0, start - time.time()))
-    return (
-        _over_and_over(lambda chunk: len(process_chunk(chunk, limits)), values, seconds),
-        _over_and_over(lambda chunk: answer(chunk, process_chunk, limits, form).records, chunks, seconds),
-    )
+    function = _over_and_over(lambda chunk: len(process_chunk(chunk, limits)), values, seconds)
+    job = _over_and_over(lambda chunk: answer(chunk, process_chunk, limits, form).records, chunks, seconds)
+    return function, job, _moved(chunks[0], answer(chunks[0], process_chunk, limits, form), SOCKETS_S)
+
+
+def _moved(chunk: Chunk, processed: Processed, seconds: float) -> Done:
+    def move(records: int) -> int:
+        once()
+        return records
+
+    with exchange(chunk.batches, b"".join(encoded.data for encoded in processed.answers)) as once:
+        return _over_and_over(move, [processed.records], seconds)
 
 
 def _over_and_over(do: Callable[[T], int], chunks: Sequence[T], seconds: float) -> Done:
     """*do* says how many batches it has done."""
     do(chunks[0])
-    since, cpu_s, batches = time.perf_counter(), time.process_time(), 0
+    since, cpu_s, batches = time.perf_counter(), time.thread_time(), 0
     while time.perf_counter() - since < seconds:
         for chunk in chunks:
             batches += do(chunk)
-    return Done(batches, time.perf_counter() - since, time.process_time() - cpu_s)
+    return Done(batches, time.perf_counter() - since, time.thread_time() - cpu_s)
 
 
 def _cpu_s_per_million(all_done: Sequence[Done]) -> float:

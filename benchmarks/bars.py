@@ -86,7 +86,7 @@ def _against_peers(document: Document) -> Iterator[Bar]:
             limit,
             _ratio(_rate(document, profile), theirs),
             ceiling=_ratio(_most(document, profile), theirs),
-            because=NOTHING_BETWEEN,
+            because=_least(document, profile),
         )
 
 
@@ -98,7 +98,7 @@ def _against_limits(document: Document) -> Iterator[Bar]:
             limit,
             _ratio(_rate(document, profile), alone),
             ceiling=_ratio(_most(document, profile), alone),
-            because=NOTHING_BETWEEN,
+            because=_least(document, profile),
         )
     one_core = document.get("limits", {}).get("one_core", {})
     faster = _ratio(one_core.get("process_chunk_per_s"), one_core.get("pydantic_and_sum_per_s"))
@@ -160,11 +160,8 @@ def _latencies(document: Document) -> Iterator[Bar]:
     yield Bar("start to first result, broker up", 2.0, first, unit="s", at_most=True)
 
 
-NOTHING_BETWEEN = "if only the broker's work and a worker's (decode records, sum, encode answers) took processor time"
-
-
 def _most(document: Document, profile: str) -> float | None:
-    """Batches a second if fetching, publishing, the road between processes and all else of the service cost nothing.
+    """Batches a second if all cores did only what cannot be left out, as `_least` says.
 
     The same cores are the broker's too, and what it uses for a batch was measured while the service drained.
     """
@@ -173,7 +170,19 @@ def _most(document: Document, profile: str) -> float | None:
     if worker is None or broker is None:
         return None
     cores: int = document["workers"]
-    return cores * 1e6 / (worker + broker)
+    return cores * 1e6 / (worker + broker + (_sockets(document, profile) or 0.0))
+
+
+def _least(document: Document, profile: str) -> str:
+    """What cannot be left out, as far as it was measured."""
+    sockets = "" if _sockets(document, profile) is None else ", and the calls that read and write sockets,"
+    return (
+        f"if only the broker's work and a worker's (decode records, sum, encode answers){sockets} took processor time"
+    )
+
+
+def _sockets(document: Document, profile: str) -> float | None:
+    return _alone(document, profile, "sockets_cpu_s_per_million")
 
 
 def _rate(document: Document, profile: str, system: str = "batchsum") -> float | None:

@@ -56,6 +56,6 @@ def read(file: Path) -> Document | None:
 def median(document: Document, kind: str, profile: str, system: str, figure: str) -> float | None:
     """The median of one figure of one system; None where it was not measured."""
     for row in document.get(kind, ()):
-        if row["system"] == system and row["profile"] == profile:
+        if row["system"] == system and row["profile"] == profile and figure in row:
             return float(row[figure]["median"])
     return None

@@ -150,34 +150,33 @@ def _alone(document: Document) -> Iterator[Sequence[str]]:
         yield row["title"], *columns(row, "p50_ms", "p99_ms"), spread(row["p50_ms"])
 
 
+COSTS = {
+    "cpu_s_per_million": "CPU s per million",
+    "job_cpu_s_per_million": "with its records decoded and answers encoded",
+    "sockets_cpu_s_per_million": "requests and answers through a socket",
+}
+
+
 def _limits(document: Document) -> Iterator[Sequence[str]]:
-    yield (
-        "limit",
-        "rate a second",
-        "lowest to highest",
-        "CPU s per million",
-        "with its records decoded and answers encoded",
-    )
-    for row in document.get("workers_alone", ()):
-        rate, *costs = columns(row, "batches_per_s", "cpu_s_per_million", "job_cpu_s_per_million")
-        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), *costs
+    alone = document.get("workers_alone", ())
+    costs = [cost for cost in COSTS if all(cost in row for row in alone)]
+    none = [""] * (1 + len(costs))
+    yield "limit", "rate a second", "lowest to highest", *(COSTS[cost] for cost in costs)
+    for row in alone:
+        rate, *used = columns(row, "batches_per_s", *costs)
+        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), *used
     limits = document.get("limits")
     if limits is None:
         return
     one = limits["one_core"]
-    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), "", "", ""
+    yield "the worker's function, one core: large", number(one["process_chunk_per_s"]), *none
     same = f"{one['verdicts_compared']} verdicts {'identical' if one['verdicts_identical'] else '**different**'}"
-    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), "", "", ""
+    yield f"pydantic and `sum`, one core: large ({same})", number(one["pydantic_and_sum_per_s"]), *none
     for name in ("producer_performance", "consumer_performance"):
         tool = limits[name]
         title = "".join(word.capitalize() for word in name.split("_"))
-        yield (
-            f"Kafka's {title}, small records ({number(tool['mib_per_s'])} MiB/s)",
-            number(tool["records_per_s"]),
-            "",
-            "",
-            "",
-        )
+        title = f"Kafka's {title}, small records ({number(tool['mib_per_s'])} MiB/s)"
+        yield title, number(tool["records_per_s"]), *none
 
 
 def _failures(document: Document) -> Iterator[Sequence[str]]:

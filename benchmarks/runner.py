@@ -20,7 +20,7 @@ from tests.support.brokers import ApacheKafka
 LOAD_SHARE = 0.5
 TOOL_RECORDS = 2_000_000
 TOOL_RECORD_BYTES = 60
-ONE_CORE_ROUNDS = 5
+ONE_CORE_ROUNDS = 15
 
 
 def run(plan: Plan, into: Path) -> None:

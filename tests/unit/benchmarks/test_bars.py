@@ -44,14 +44,17 @@ def test_a_ratio_is_ours_to_theirs(ours: float, verdict: str) -> None:
     assert (judged.measured, judged.verdict) == (ours / 10_000, verdict)
 
 
-@pytest.mark.parametrize(("broker_cpu_s", "verdict"), [(1.0, "missed"), (5.0, "limit shown")])
+@pytest.mark.parametrize(
+    ("broker_cpu_s", "sockets_cpu_s", "verdict"),
+    [(1.0, 1.0, "missed"), (4.0, 1.0, "limit shown"), (1.0, 4.0, "limit shown")],
+)
 def test_a_missed_ratio_shows_its_limit_only_where_the_machine_could_not_have_reached_it(
-    broker_cpu_s: float, verdict: str
+    broker_cpu_s: float, sockets_cpu_s: float, verdict: str
 ) -> None:
-    """Two cores, 1 s for a million batches of work: with 1 s for the broker a million a second, with 5 s 333,000."""
+    """Two cores, and for a million batches 1 s of work: with 1 s of each of the others 667,000 a second, with 4 s of one 333,000."""
     rows = (drained("batchsum", 250_000, broker_cpu_s=broker_cpu_s), drained("faust", 10_000))
-    one = figure(1.0)
-    alone = {"system": "workers-alone", "profile": "small", "cpu_s_per_million": one, "job_cpu_s_per_million": one}
+    costs = {"job_cpu_s_per_million": figure(1.0), "sockets_cpu_s_per_million": figure(sockets_cpu_s)}
+    alone = {"system": "workers-alone", "profile": "small", "cpu_s_per_million": figure(1.0), **costs}
     assert bar("against faust", *rows, workers_alone=[alone]).verdict == verdict
 
 

@@ -24,7 +24,7 @@ class Measured:
             self.order.append(name)
             if name == self._failing:
                 raise RuntimeError("it crashed")
-            return WorkersAlone(float(self.order.count(name)), 1.0, 1.0)
+            return WorkersAlone(float(self.order.count(name)), 1.0, 1.0, 1.0)
 
         return Contender(kind, name, name, "1.0", ROUNDS, measure, yardstick)
 

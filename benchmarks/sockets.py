@@ -1,0 +1,51 @@
+"""What it takes to read requests from a socket and to write answers to one: the calls themselves, and nothing else."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def exchange(request: bytes, answer: bytes) -> Iterator[Callable[[], None]]:
+    """What is yielded reads a *request* from a connection within this machine, and writes an *answer* to it.
+
+    A thread is the broker: what it does there belongs to its own processor time.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as door,
+        socket.create_connection(door.getsockname()) as ours,
+        door.accept()[0] as theirs,
+    ):
+        broker = threading.Thread(target=_be_the_broker, args=(theirs, request, bytearray(answer)))
+        broker.start()
+        room = bytearray(request)
+
+        def once() -> None:
+            if not _filled(ours, room):
+                raise EOFError
+            ours.sendall(answer)
+
+        try:
+            yield once
+        finally:
+            ours.shutdown(socket.SHUT_RDWR)
+            broker.join()
+
+
+def _be_the_broker(connection: socket.socket, request: bytes, room: bytearray) -> None:
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(request)
+        while _filled(connection, room):
+            connection.sendall(request)
+
+
+def _filled(connection: socket.socket, room: bytearray) -> bool:
+    """Read as much as *room* takes; false if there is no more."""
+    left = memoryview(room)
+    while left:
+        size = connection.recv_into(left)
+        if not size:
+            return False
+        left = left[size:]
+    return True
