@@ -75,16 +75,16 @@ def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, 
     time.sleep(max(0.0, start - time.time()))
     function = _over_and_over(lambda chunk: len(process_chunk(chunk, limits)), values, seconds)
     job = _over_and_over(lambda chunk: answer(chunk, process_chunk, limits, form).records, chunks, seconds)
-    return function, job, _moved(chunks[0], answer(chunks[0], process_chunk, limits, form), SOCKETS_S)
+    return function, job, _moved(chunks[0], answer(chunks[0], process_chunk, limits, form))
 
 
-def _moved(chunk: Chunk, processed: Processed, seconds: float) -> Done:
+def _moved(chunk: Chunk, processed: Processed) -> Done:
     def move(records: int) -> int:
         once()
         return records
 
     with exchange(chunk.batches, b"".join(encoded.data for encoded in processed.answers)) as once:
-        return _over_and_over(move, [processed.records], seconds)
+        return _over_and_over(move, [processed.records], SOCKETS_S)
 
 
 def _over_and_over(do: Callable[[T], int], chunks: Sequence[T], seconds: float) -> Done:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def exchange(request: bytes, answer: bytes) -> Iterator[Callable[[], None]]:
-    """What is yielded reads a *request* from a connection within this machine, and writes an *answer* to it.
+def exchange(request: bytes, answer: bytes) -> Iterator[Callable[[], bytearray]]:
+    """What is yielded gives a *request* that it has read from a connection within this machine, and writes an *answer* to it.
 
     A thread is the broker: what it does there belongs to its own processor time.
     """
@@ -17,14 +17,15 @@ def exchange(request: bytes, answer: bytes) -> Iterator[Callable[[], None]]:
         socket.create_connection(door.getsockname()) as ours,
         door.accept()[0] as theirs,
     ):
-        broker = threading.Thread(target=_be_the_broker, args=(theirs, request, bytearray(answer)))
+        broker = threading.Thread(target=_be_the_broker, args=(theirs, request, bytearray(len(answer))))
         broker.start()
-        room = bytearray(request)
+        room = bytearray(len(request))
 
-        def once() -> None:
+        def once() -> bytearray:
             if not _filled(ours, room):
                 raise EOFError
             ours.sendall(answer)
+            return room
 
         try:
             yield once

@@ -90,7 +90,8 @@ class Partition:
                     records_max=self._limits.chunk_records_max, bytes_max=self._limits.chunk_bytes_max
                 ):
                     return self._chunk(taken)
-                await asyncio.sleep(0)  # the chunk before goes to a worker first: to poll takes as long as that
+                # A chunk that was just handed out is to be with a worker before this takes the time to poll.
+                await asyncio.sleep(0)
                 await self._poll()
             except KafkaError as error:
                 # T3: what the failed poll had already taken is gone, and its position may have moved.

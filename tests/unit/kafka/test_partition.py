@@ -69,6 +69,20 @@ async def test_a_lane_starts_at_the_committed_offset() -> None:
     assert await road.committed() == []
 
 
+async def test_what_was_handed_out_has_its_turn_before_the_next_poll() -> None:
+    road = Road(FakeConsumer(batch(0), batch(1)))
+    polls_before: list[int] = []
+
+    async def begin() -> None:
+        polls_before.append(len(road.consumer.polls))
+
+    await road.partition.fetch()
+    working = asyncio.create_task(begin())
+    await road.partition.fetch()
+    await working
+    assert polls_before == [1]
+
+
 async def test_a_committed_offset_of_zero_is_one() -> None:
     """T2: `seek_to_committed` takes it for none."""
     road = Road(FakeConsumer())
