@@ -14,7 +14,7 @@ from benchmarks.profiles import Profile
 from benchmarks.results import WrongResult
 from benchmarks.systems import System
 
-LOAD_WARM_UP_S = 3.0
+LOAD_WARM_UP_S = 1.0  # a burst has gone before
 ANSWERS_TIMEOUT_S = 70.0  # from when all requests are sent
 START_TIMEOUT_S = 60.0
 LONE_PAUSE_S = (0.02, 0.06)
@@ -40,50 +40,54 @@ class Latency:
     @property
     def headline(self) -> str:
         """The figures to show while others are being measured."""
-        return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
+        rate = f", at {self.batches_per_s:,.0f} batches/s" if self.batches_per_s else ""
+        return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms{rate}"
 
 
-def saturated(stage: Stage, system: System, profile: Profile, *, batches_per_s: float, seconds: float) -> float:
-    """How many batches a second *system* answers while more are sent: *batches_per_s*, as many as it drains undisturbed.
+def under_load(
+    stage: Stage,
+    system: System,
+    profile: Profile,
+    *,
+    saturating_per_s: float,
+    saturating_seconds: float,
+    share: float,
+    seconds: float,
+) -> Latency:
+    """Send requests at *share* of the rate that *system* can bear; an answer has come when the broker has appended it.
 
-    Sending takes the same cores, so it is less than that. Raises what `under_load` raises.
-    """
-    sent, answered_ms = _answered(
-        stage, system, profile, batches=int(batches_per_s * seconds), batches_per_s=batches_per_s
-    )
-    return len(answered_ms) / (max(answered_ms) / 1_000 - sent.since)
-
-
-def under_load(stage: Stage, system: System, profile: Profile, *, batches_per_s: float, seconds: float) -> Latency:
-    """Send requests at a steady rate; an answer has come when the broker has appended it.
+    What it can bear is how many batches a second it answers while *saturating_per_s* are sent, as many as it drains
+    undisturbed: sending takes the same cores, so it is less than that. It is measured right before, because the speed
+    of a machine drifts: half of what could be borne a minute ago may be all that can be borne now.
 
     Raises:
         TooSlow: Not all answers came.
         Ended: The system crashed.
         WrongResult: It left batches out, or summed wrongly.
     """
-    batches = int(batches_per_s * (LOAD_WARM_UP_S + seconds))
-    sent, answered_ms = _answered(stage, system, profile, batches=batches, batches_per_s=batches_per_s)
-    warm = range(int(LOAD_WARM_UP_S * batches_per_s), batches)
-    latencies_ms = [answered_ms[number] - (sent.since + sent.load.due_s(number)) * 1_000 for number in warm]
-    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000)
-
-
-def _answered(
-    stage: Stage, system: System, profile: Profile, *, batches: int, batches_per_s: float
-) -> tuple[Sent, Sequence[int]]:
-    """What was sent, and when the answer to each batch came, in milliseconds since the epoch."""
-    load = Load(profile.name, batches, batches_per_s * TICK_S)
     requests, results = stage.fresh_topic("load"), stage.fresh_topic("results")
     try:
         with system.running(stage, requests=requests, results=results) as processes:
             _wait_until_ready(stage, requests, results, profile)
-            sent = send(stage.bootstrap_servers, requests, load)
-            wait_for_answers(stage, processes, results, batches + 1, timeout_s=ANSWERS_TIMEOUT_S)
-            return sent, judge_all(stage, processes, results, profile, batches).answered_ms
+
+            def send_and_wait(load: Load) -> Sent:
+                sent = send(stage.bootstrap_servers, requests, load)
+                answers = 1 + load.numbers.stop  # the one that it was waited for, and all that were ever sent
+                wait_for_answers(stage, processes, results, answers, timeout_s=ANSWERS_TIMEOUT_S)
+                return sent
+
+            burst = Load(profile.name, int(saturating_per_s * saturating_seconds), saturating_per_s * TICK_S)
+            since = send_and_wait(burst).since
+            batches_per_s = share * burst.batches / (time.time() - since)
+            batches = int(batches_per_s * (LOAD_WARM_UP_S + seconds))
+            sent = send_and_wait(Load(profile.name, batches, batches_per_s * TICK_S, first=burst.batches))
+            answered_ms = judge_all(stage, processes, results, profile, sent.load.numbers.stop).answered_ms
     finally:
         stage.delete(requests)
         stage.delete(results)
+    warm = sent.load.numbers[int(LOAD_WARM_UP_S * batches_per_s) :]
+    latencies_ms = [answered_ms[number] - (sent.since + sent.load.due_s(number)) * 1_000 for number in warm]
+    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000)
 
 
 def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:

@@ -16,16 +16,23 @@ TICK_S = 0.005
 class Load(NamedTuple):
     """What to send: *batches* of a profile, *per_tick* of them every 5 ms, in a burst to one partition after the other.
 
-    So does a producer of Kafka's own whose records have no keys, and it asks the least of the broker.
+    So does a producer of Kafka's own whose records have no keys, and it asks the least of the broker. Batches are
+    numbered from *first* on.
     """
 
     profile: str
     batches: int
     per_tick: float
+    first: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of its batches, in the order in which they are due."""
+        return range(self.first, self.first + self.batches)
 
     def tick(self, number: int) -> int:
         """The burst that batch *number* is part of."""
-        return int(number / self.per_tick)
+        return int((number - self.first) / self.per_tick)
 
     def due_s(self, number: int) -> float:
         """When batch *number* is to be sent, from the first one on."""
@@ -48,7 +55,7 @@ def send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
 
 def _send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
     profile = PROFILES[load.profile]
-    ready = [(profile.batchid(number), profile.request(number)) for number in range(load.batches)]
+    ready = [(profile.batchid(number), profile.request(number)) for number in load.numbers]
     producer = Producer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -60,7 +67,7 @@ def _send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
     )
     producer.list_topics(topic, timeout=TIMEOUT_S)  # connected, before the clock starts
     since, late_max_s = time.time() + 0.1, 0.0
-    for number, (key, value) in enumerate(ready):
+    for number, (key, value) in zip(load.numbers, ready, strict=True):
         due = since + load.due_s(number)
         while (early := due - time.time()) > 0:
             producer.poll(0)

@@ -18,12 +18,13 @@ TITLES: dict[Kind, str] = {
 }
 
 # About how long a measurement takes beside what is measured: start, the judge's reading, the end. Measured, in seconds.
-OVERHEAD_S: dict[Kind, float] = {"limits": 25.0, "drains": 3.5, "ways": 9.0, "under_load": 12.0, "alone": 4.0}
+OVERHEAD_S: dict[Kind, float] = {"limits": 25.0, "drains": 3.5, "ways": 9.0, "under_load": 15.0, "alone": 4.0}
 YARDSTICK_S: dict[Kind, float] = {"drains": 7.5, "alone": 6.0}  # what the service is held against, in each round
 WARM_UP_S = 5.5
 WARM_UP_LOADS = 3
 FILL_S = 12.0  # of a profile's topics
 LONE_S = 0.05
+BURST = 2.0  # times as long as it is sent, a saturating burst takes to be answered
 SIZED = 0.8  # of the seconds that a drain is meant to take; backlogs are rounded down
 LATE = 1.15
 """A step that takes so many times what was expected of it has the rounds that it has had."""
@@ -71,7 +72,7 @@ class Plan:
     share: float = 1.0
     drain_seconds: float = 7.0
     load_seconds: float = 8.0
-    saturating_seconds: float = 4.0
+    saturating_seconds: float = 2.0
     lone_samples: int = 100
     alone_seconds: float = 2.0
     timeout_s: float = 90.0
@@ -85,12 +86,14 @@ class Plan:
         """About how long *step* takes."""
         if step.kind == "limits":
             return OVERHEAD_S["limits"]
-        measured_s = {"under_load": self.load_seconds, "alone": self.lone_samples * LONE_S}
+        measured_s = {
+            "under_load": BURST * self.saturating_seconds + self.load_seconds,
+            "alone": self.lone_samples * LONE_S,
+        }
         each_s = OVERHEAD_S[step.kind] + measured_s.get(step.kind, self.drain_seconds * SIZED) * self.share
         once_s = FILL_S * self.share + WARM_UP_S * len(step.systems) if step.is_drained else 0.0
         if step.kind == "under_load":
-            saturating_s = OVERHEAD_S[step.kind] + self.saturating_seconds * self.share
-            once_s = (saturating_s + each_s * step.warm_up_rounds) * len(step.systems)
+            once_s = each_s * step.warm_up_rounds * len(step.systems)
         if OURS in step.systems:
             once_s += YARDSTICK_S.get(step.kind, 0.0) * step.rounds
         return once_s + sum(step.rounds_of(system) * each_s for system in step.systems)

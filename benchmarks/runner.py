@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks import latency, limits
 from benchmarks.alone import WorkersAlone, workers_alone
-from benchmarks.broker import HEAP_MEGABYTES, PARTITIONS, PROPERTIES, Stage
+from benchmarks.broker import PARTITIONS, Stage, production_broker
 from benchmarks.document import Kept, Row
 from benchmarks.drain import Drain, drain
 from benchmarks.latency import Latency
@@ -15,7 +15,6 @@ from benchmarks.plan import LATE, Plan, Step
 from benchmarks.profiles import PROFILES, Profile
 from benchmarks.systems import OURS, WORKERS, System
 from benchmarks.turns import Contender, Figures, in_turn, say
-from tests.support.brokers import ApacheKafka
 
 LOAD_SHARE = 0.5
 TOOL_RECORDS = 2_000_000
@@ -26,7 +25,7 @@ ONE_CORE_ROUNDS = 15
 def run(plan: Plan, into: Path) -> None:
     """Measure all that *plan* says, and keep it in the file *into*. A system that fails is reported, and left out."""
     busy_share = busy()
-    with ApacheKafka(heap_megabytes=HEAP_MEGABYTES, properties=PROPERTIES) as kafka:
+    with production_broker() as kafka:
         stage = Stage(kafka)
         head = {
             "plan": plan.name,
@@ -46,7 +45,6 @@ class _Run:
         self._stage = stage
         self._kept = kept
         self._backlogs: dict[tuple[str, str], int] = {}
-        self._saturated_rates: dict[tuple[str, str], float] = {}
 
     def all(self) -> None:
         """Every step of the plan, its figures kept as soon as it is done."""
@@ -107,22 +105,18 @@ class _Run:
         return drained
 
     def _under_load(self, profile: Profile, system: System) -> Latency:
-        rate = self._saturated(profile, system) * LOAD_SHARE
-        seconds = self._plan.load_seconds * self._plan.share
-        return latency.under_load(self._stage, system, profile, batches_per_s=rate, seconds=seconds)
-
-    def _saturated(self, profile: Profile, system: System) -> float:
-        """The rate that *system* can bear from somebody who takes his part of the same cores; measured once."""
-        place = (profile.name, system.name)
-        if place not in self._saturated_rates:
-            rows = self._kept.rows("drains")
-            drained = {(row["profile"], row["system"]): row["batches_per_s"]["median"] for row in rows}
-            seconds = self._plan.saturating_seconds * self._plan.share
-            sent = drained.get(place, drained[profile.name, OURS.name])  # the service in other ways bears no more
-            rate = latency.saturated(self._stage, system, profile, batches_per_s=sent, seconds=seconds)
-            say(f"{system.title}: {rate:,.0f} batches/s while they are sent")
-            self._saturated_rates[place] = rate
-        return self._saturated_rates[place]
+        rows = self._kept.rows("drains")
+        drained = {(row["profile"], row["system"]): row["batches_per_s"]["median"] for row in rows}
+        return latency.under_load(
+            self._stage,
+            system,
+            profile,
+            # The service in other ways bears no more.
+            saturating_per_s=drained.get((profile.name, system.name), drained[profile.name, OURS.name]),
+            saturating_seconds=self._plan.saturating_seconds * self._plan.share,
+            share=LOAD_SHARE,
+            seconds=self._plan.load_seconds * self._plan.share,
+        )
 
     def _workers_alone(self, step: Step) -> WorkersAlone:
         seconds = self._plan.alone_seconds * self._plan.share
