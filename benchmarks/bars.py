@@ -59,6 +59,10 @@ AGAINST_ON_SMALL = (
 )
 ON_THE_LOOP = ("inline", "inline-instances", "faststream-each")
 """Peers with the client that the service has, which do the work on their event loop."""
+LEAST = (
+    "if only the broker's work and a worker's (decode records, sum, encode answers), and the calls that read and write "
+    "sockets, took processor time"
+)
 FLAT = 1.1
 """How much the peak of a whole run may exceed that of its first half, for memory to count as flat."""
 
@@ -86,7 +90,7 @@ def _against_peers(document: Document) -> Iterator[Bar]:
             limit,
             _ratio(_rate(document, profile), theirs),
             ceiling=_ratio(_most(document, profile), theirs),
-            because=_least(document, profile),
+            because=LEAST,
         )
 
 
@@ -98,7 +102,7 @@ def _against_limits(document: Document) -> Iterator[Bar]:
             limit,
             _ratio(_rate(document, profile), alone),
             ceiling=_ratio(_most(document, profile), alone),
-            because=_least(document, profile),
+            because=LEAST,
         )
     one_core = document.get("limits", {}).get("one_core", {})
     faster = _ratio(one_core.get("process_chunk_per_s"), one_core.get("pydantic_and_sum_per_s"))
@@ -161,28 +165,17 @@ def _latencies(document: Document) -> Iterator[Bar]:
 
 
 def _most(document: Document, profile: str) -> float | None:
-    """Batches a second if all cores did only what cannot be left out, as `_least` says.
+    """Batches a second if all cores did only what cannot be left out, as `LEAST` says.
 
     The same cores are the broker's too, and what it uses for a batch was measured while the service drained.
     """
     worker = _alone(document, profile, "job_cpu_s_per_million")
+    sockets = _alone(document, profile, "sockets_cpu_s_per_million")
     broker = median(document, "drains", profile, "batchsum", "broker_cpu_s_per_million")
-    if worker is None or broker is None:
+    if worker is None or sockets is None or broker is None:
         return None
     cores: int = document["workers"]
-    return cores * 1e6 / (worker + broker + (_sockets(document, profile) or 0.0))
-
-
-def _least(document: Document, profile: str) -> str:
-    """What cannot be left out, as far as it was measured."""
-    sockets = "" if _sockets(document, profile) is None else ", and the calls that read and write sockets,"
-    return (
-        f"if only the broker's work and a worker's (decode records, sum, encode answers){sockets} took processor time"
-    )
-
-
-def _sockets(document: Document, profile: str) -> float | None:
-    return _alone(document, profile, "sockets_cpu_s_per_million")
+    return cores * 1e6 / (worker + sockets + broker)
 
 
 def _rate(document: Document, profile: str, system: str = "batchsum") -> float | None:

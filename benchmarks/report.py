@@ -159,11 +159,10 @@ COSTS = {
 
 def _limits(document: Document) -> Iterator[Sequence[str]]:
     alone = document.get("workers_alone", ())
-    costs = [cost for cost in COSTS if all(cost in row for row in alone)]
-    none = [""] * (1 + len(costs))
-    yield "limit", "rate a second", "lowest to highest", *(COSTS[cost] for cost in costs)
+    none = [""] * (1 + len(COSTS))
+    yield "limit", "rate a second", "lowest to highest", *COSTS.values()
     for row in alone:
-        rate, *used = columns(row, "batches_per_s", *costs)
+        rate, *used = columns(row, "batches_per_s", *COSTS)
         yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), *used
     limits = document.get("limits")
     if limits is None:
