@@ -29,7 +29,7 @@ def main() -> None:
     plan = _chosen(asked)
     kinds = {step.kind for step in plan.steps}
     if "under_load" in kinds and "drains" not in kinds:
-        parser.error("under_load is at half of what drains says: measure both")
+        parser.error("under_load begins with a burst at the rate that drains finds: measure both")
     if asked.plan:
         print(described(plan))
         return

@@ -63,6 +63,7 @@ LEAST = (
     "if only the broker's work and a worker's (decode records, sum, encode answers), and the calls that read and write "
     "sockets, took processor time"
 )
+"""What the cores do at the rate that `_most` computes."""
 FLAT = 1.1
 """How much the peak of a whole run may exceed that of its first half, for memory to count as flat."""
 

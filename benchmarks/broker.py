@@ -17,7 +17,7 @@ SETTLE_TIMEOUT_S = 5.0
 CLIENT: dict[str, str | int | float] = {"log_level": 0}  # what goes wrong is raised, and not written too
 
 # The heap and the collector that Kafka's own start scripts give it (bin/kafka-server-start.sh, bin/kafka-run-class.sh).
-# What Java chooses by itself here begins small, and stops everything for 10 ms every half a second.
+# What Java chooses by itself begins small, and stops the broker that much more often.
 HEAP_MEGABYTES = 1_024
 JAVA_OPTIONS = (
     f"-Xms{HEAP_MEGABYTES}m",

@@ -72,7 +72,7 @@ def under_load(
 
             def send_and_wait(load: Load) -> Sent:
                 sent = send(stage.bootstrap_servers, requests, load)
-                answers = 1 + load.numbers.stop  # the one that it was waited for, and all that were ever sent
+                answers = 1 + load.numbers.stop  # the one that showed it to be ready, and all since
                 wait_for_answers(stage, processes, results, answers, timeout_s=ANSWERS_TIMEOUT_S)
                 return sent
 

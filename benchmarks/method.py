@@ -3,7 +3,8 @@
 METHOD = """\
 Every system is a process of its own, with the versions above and the settings in `benchmarks/peers/`: what its own documentation
 advises for this job, with larger batches where that helped. All do the same: strict validation, exact sums, the same answer, offsets
-committed after the answers are published (FastStream record by record excepted: it acknowledges first, which is its default).
+committed after the answers are published (FastStream record by record excepted: it acknowledges first, which is its default). The broker
+has the heap and the collector that Kafka's own start scripts give it.
 
 **Backlog.** The records are in the request topic before a system starts, the same for all, with distinct values; the system has a group of
 its own and an empty result topic, and the broker's append times in that topic are the clock. Each system first drains a small backlog,
