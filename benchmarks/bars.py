@@ -64,6 +64,11 @@ LEAST = (
     "sockets, took processor time"
 )
 """What the cores do at the rate that `_most` computes."""
+FETCHED = (
+    "if only the broker's work and a worker's (decode records, sum, encode answers) took processor time, and fetching as "
+    "much as librdkafka, which is written in C, takes for it"
+)
+"""What they do at the rate that `_most_fetched` computes."""
 FLAT = 1.1
 """How much the peak of a whole run may exceed that of its first half, for memory to count as flat."""
 
@@ -102,8 +107,8 @@ def _against_limits(document: Document) -> Iterator[Bar]:
             f"{profile}: against the worker's function alone",
             limit,
             _ratio(_rate(document, profile), alone),
-            ceiling=_ratio(_most(document, profile), alone),
-            because=LEAST,
+            ceiling=_ratio(_most_fetched(document, profile), alone),
+            because=FETCHED,
         )
     one_core = document.get("limits", {}).get("one_core", {})
     faster = _ratio(one_core.get("process_chunk_per_s"), one_core.get("pydantic_and_sum_per_s"))
@@ -166,17 +171,26 @@ def _latencies(document: Document) -> Iterator[Bar]:
 
 
 def _most(document: Document, profile: str) -> float | None:
-    """Batches a second if all cores did only what cannot be left out, as `LEAST` says.
+    """Batches a second if all cores did only what cannot be left out, as `LEAST` says."""
+    return _most_beside(document, profile, _alone(document, profile, "sockets_cpu_s_per_million"))
+
+
+def _most_fetched(document: Document, profile: str) -> float | None:
+    """Batches a second if no client fetched for less, as `FETCHED` says. Not of small ones, of which it makes objects."""
+    return _most_beside(document, profile, median(document, "fetched", profile, "librdkafka", "cpu_s_per_million"))
+
+
+def _most_beside(document: Document, profile: str, moving_cpu_s: float | None) -> float | None:
+    """Batches a second if the cores did, beside the work, only what takes *moving_cpu_s* for a million of them.
 
     The same cores are the broker's too, and what it uses for a batch was measured while the service drained.
     """
     worker = _alone(document, profile, "job_cpu_s_per_million")
-    sockets = _alone(document, profile, "sockets_cpu_s_per_million")
     broker = median(document, "drains", profile, "batchsum", "broker_cpu_s_per_million")
-    if worker is None or sockets is None or broker is None:
+    if worker is None or moving_cpu_s is None or broker is None:
         return None
     cores: int = document["workers"]
-    return cores * 1e6 / (worker + sockets + broker)
+    return cores * 1e6 / (worker + moving_cpu_s + broker)
 
 
 def _rate(document: Document, profile: str, system: str = "batchsum") -> float | None:

@@ -32,8 +32,11 @@ time, of which a batch takes the same from round to round: rates of the same sys
 **Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
 all cores did only what cannot be left out. That is a worker's work (records decoded, summed, and answers encoded) and the calls that read requests
 from a socket and write answers to one, both measured with no Kafka, and the broker's (its processor
-time, measured while the service drained). The road from one process to another, and all else of fetching and publishing, would cost nothing. What
-the service is held against (the worker's function alone, an empty produce and fetch) is measured right before it in every round, because the
+time, measured while the service drained). The road from one process to another, and all else of fetching and publishing, would cost nothing.
+Of medium and large batches what takes the time is their bytes; so there, in the place of the sockets, fetching takes what it takes librdkafka,
+the client in C, to read the same requests while nobody does anything with them (and it checks no checksum); all else of publishing, and the road
+to a worker, would still cost nothing. What
+the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is measured right before it in every round, because the
 machine's own speed drifts meanwhile."""
 
 REPEAT = """\

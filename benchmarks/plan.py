@@ -19,7 +19,7 @@ TITLES: dict[Kind, str] = {
 
 # About how long a measurement takes beside what is measured: start, the judge's reading, the end. Measured, in seconds.
 OVERHEAD_S: dict[Kind, float] = {"limits": 25.0, "drains": 3.5, "ways": 9.0, "under_load": 15.0, "alone": 4.0}
-YARDSTICK_S: dict[Kind, float] = {"drains": 7.5, "alone": 6.0}  # what the service is held against, in each round
+YARDSTICK_S: dict[Kind, float] = {"drains": 11.0, "alone": 6.0}  # what the service is held against, in each round
 WARM_UP_S = 5.5
 WARM_UP_LOADS = 3
 FILL_S = 12.0  # of a profile's topics

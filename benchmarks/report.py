@@ -158,12 +158,12 @@ COSTS = {
 
 
 def _limits(document: Document) -> Iterator[Sequence[str]]:
-    alone = document.get("workers_alone", ())
     none = [""] * (1 + len(COSTS))
     yield "limit", "rate a second", "lowest to highest", *COSTS.values()
-    for row in alone:
-        rate, *used = columns(row, "batches_per_s", *COSTS)
-        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), *used
+    for row in (*document.get("workers_alone", ()), *document.get("fetched", ())):
+        used = [number(row[cost]["median"]) if cost in row else "" for cost in COSTS]
+        rate = row["batches_per_s"]
+        yield f"{row['title']}: {row['profile']}", number(rate["median"]), spread(rate), *used
     limits = document.get("limits")
     if limits is None:
         return

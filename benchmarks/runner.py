@@ -1,14 +1,18 @@
 """The run: one broker, the systems in turn, round after round, and what came of it."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+from confluent_kafka import libversion
 
 from benchmarks import latency, limits
 from benchmarks.alone import WorkersAlone, workers_alone
 from benchmarks.broker import PARTITIONS, Stage, production_broker
 from benchmarks.document import Kept, Row
 from benchmarks.drain import Drain, drain
+from benchmarks.fetching import Fetched, fetched
 from benchmarks.latency import Latency
 from benchmarks.machine import busy, machine, memory_bound_mib
 from benchmarks.plan import LATE, Plan, Step
@@ -73,23 +77,26 @@ class _Run:
                     return self._drain(step.profile, system)
 
         rounds = step.rounds_of(system)
-        yardstick = self._yardstick(step) if system is OURS else None
-        return Contender(step.kind, system.name, system.title, system.version, rounds, measure, yardstick)
+        yardsticks = self._yardsticks(step) if system is OURS else ()
+        return Contender(step.kind, system.name, system.title, system.version, rounds, measure, yardsticks)
 
-    def _yardstick(self, step: Step) -> Contender | None:
+    def _yardsticks(self, step: Step) -> Sequence[Contender]:
+        def yardstick(kind: str, name: str, title: str, measure: Callable[[], Figures]) -> Contender:
+            return Contender(kind, name, title, "", step.rounds, measure)
+
         match step.kind:
             case "drains":
-                title = f"the worker's function alone, {WORKERS} processes, no Kafka"
-                return Contender(
-                    "workers_alone", "workers-alone", title, "", step.rounds, lambda: self._workers_alone(step)
+                alone = f"the worker's function alone, {WORKERS} processes, no Kafka"
+                fetching = f"librdkafka {libversion()[0]}, fetching alone"
+                return (
+                    yardstick("workers_alone", "workers-alone", alone, lambda: self._workers_alone(step)),
+                    yardstick("fetched", "librdkafka", fetching, lambda: self._fetched(step)),
                 )
             case "alone":
-                title = "an empty produce and fetch, nobody between"
-                return Contender(
-                    "nothing_between", "nobody", title, "", step.rounds, lambda: self._nothing_between(step)
-                )
+                nothing = "an empty produce and fetch, nobody between"
+                return (yardstick("nothing_between", "nobody", nothing, lambda: self._nothing_between(step)),)
             case _:
-                return None
+                return ()
 
     def _drain(self, profile: Profile, system: System) -> Drain:
         """Drain a first backlog, to warm up and to see the rate, or one that will take some seconds."""
@@ -121,6 +128,9 @@ class _Run:
     def _workers_alone(self, step: Step) -> WorkersAlone:
         seconds = self._plan.alone_seconds * self._plan.share
         return workers_alone(step.profile, processes=WORKERS, seconds=seconds)
+
+    def _fetched(self, step: Step) -> Fetched:
+        return fetched(self._stage, step.profile, self._backlogs[step.profile.name, OURS.name])
 
     def _nothing_between(self, step: Step) -> Latency:
         return latency.nothing_between(self._stage, step.profile, samples=self._plan.samples)

@@ -10,17 +10,18 @@ from typing import NamedTuple
 from benchmarks.alone import WorkersAlone
 from benchmarks.document import Row
 from benchmarks.drain import Drain
+from benchmarks.fetching import Fetched
 from benchmarks.latency import Latency
 from benchmarks.plan import Step
 
-Figures = Drain | Latency | WorkersAlone
+Figures = Drain | Latency | WorkersAlone | Fetched
 
 
 class Contender(NamedTuple):
     """Who is measured in a step. *kind* names the list that its row is kept in.
 
-    *yardstick* is what its figures are held against: measured right before it in every round, because the speed of a
-    machine drifts by more than the two are apart.
+    *yardsticks* are what its figures are held against: measured right before it in every round, because the speed of a
+    machine drifts by more than they are apart.
     """
 
     kind: str
@@ -29,7 +30,7 @@ class Contender(NamedTuple):
     version: str
     rounds: int
     measure: Callable[[], Figures]
-    yardstick: "Contender | None" = None
+    yardsticks: "Sequence[Contender]" = ()
 
 
 def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> Row:
@@ -53,16 +54,16 @@ def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> R
             say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {figures.headline}")
             if number > 0:
                 found[contender].append(figures)
-    measured = [one for contender in contenders for one in (contender.yardstick, contender) if one in found]
-    return {**_rows(step, {one: found[one] for one in measured if one}), "failures": list(failures.values())}
+    measured = [one for contender in contenders for one in (*contender.yardsticks, contender) if one in found]
+    return {**_rows(step, {one: found[one] for one in measured}), "failures": list(failures.values())}
 
 
 def _order(contenders: Sequence[Contender], number: int) -> Iterator[Contender]:
     """Each round begins with another one, so that nobody always comes after the same neighbour."""
     first = number % len(contenders)
     for contender in (*contenders[first:], *contenders[:first]):
-        if contender.yardstick and number > 0:
-            yield contender.yardstick
+        if number > 0:
+            yield from contender.yardsticks
         yield contender
 
 

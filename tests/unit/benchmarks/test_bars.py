@@ -58,6 +58,18 @@ def test_a_missed_ratio_shows_its_limit_only_where_the_machine_could_not_have_re
     assert bar("against faust", *rows, workers_alone=[alone]).verdict == verdict
 
 
+@pytest.mark.parametrize(("librdkafka_cpu_s", "verdict"), [(0.3, "missed"), (0.4, "limit shown")])
+def test_what_is_held_against_the_function_alone_need_not_be_fetched_for_less_than_librdkafka_takes(
+    librdkafka_cpu_s: float, verdict: str
+) -> None:
+    """Two cores, and for a million batches 1 s each of work and broker: of the function's 1,000,000 a second 0.85 leave 0.35 s."""
+    costs = {"job_cpu_s_per_million": figure(1.0), "sockets_cpu_s_per_million": figure(0.0)}
+    alone = {"system": "workers-alone", "profile": "medium", "batches_per_s": figure(1_000_000), **costs}
+    fetched = {"system": "librdkafka", "profile": "medium", "cpu_s_per_million": figure(librdkafka_cpu_s)}
+    row = drained("batchsum", 800_000, profile="medium")
+    assert bar("medium: against the worker's", row, workers_alone=[alone], fetched=[fetched]).verdict == verdict
+
+
 def test_what_may_be_at_most_is_missed_above_it() -> None:
     assert bar("first half", drained("batchsum", 1.0)).verdict == "met"  # 1.1 of 1.1
     assert bar("first result", {**drained("batchsum", 1.0), "first_result_s": figure(2.1)}).verdict == "missed"

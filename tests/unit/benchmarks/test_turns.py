@@ -19,31 +19,31 @@ class Measured:
         self.order: list[str] = []
         self._failing = failing
 
-    def contender(self, kind: str, name: str, yardstick: Contender | None = None) -> Contender:
+    def contender(self, kind: str, name: str, *yardsticks: Contender) -> Contender:
         def measure() -> WorkersAlone:
             self.order.append(name)
             if name == self._failing:
                 raise RuntimeError("it crashed")
             return WorkersAlone(float(self.order.count(name)), 1.0, 1.0, 1.0)
 
-        return Contender(kind, name, name, "1.0", ROUNDS, measure, yardstick)
+        return Contender(kind, name, name, "1.0", ROUNDS, measure, yardsticks)
 
 
 STEP = Step("drains", (SYSTEMS["arroyo"], OURS), rounds=ROUNDS)
 
 
 def contenders(measured: Measured) -> list[Contender]:
-    yardstick = measured.contender("workers_alone", "alone")
-    return [measured.contender("drains", "arroyo"), measured.contender("drains", "batchsum", yardstick)]
+    yardsticks = measured.contender("workers_alone", "alone"), measured.contender("fetched", "librdkafka")
+    return [measured.contender("drains", "arroyo"), measured.contender("drains", "batchsum", *yardsticks)]
 
 
-def test_the_yardstick_is_measured_right_before_the_service_in_every_round_that_counts() -> None:
+def test_the_yardsticks_are_measured_right_before_the_service_in_every_round_that_counts() -> None:
     measured = Measured()
     in_turn(STEP, contenders(measured), ends_at=math.inf)
     assert measured.order == [
         *("arroyo", "batchsum"),
-        *("alone", "batchsum", "arroyo"),
-        *("arroyo", "alone", "batchsum"),
+        *("alone", "librdkafka", "batchsum", "arroyo"),
+        *("arroyo", "alone", "librdkafka", "batchsum"),
     ]
 
 
@@ -54,7 +54,7 @@ def test_warm_ups_do_not_count_and_rows_stand_in_the_order_of_the_plan() -> None
     assert [(row["batches_per_s"]["low"], row["rounds"]) for row in found["workers_alone"]] == [(1.0, ROUNDS)]
 
 
-@pytest.mark.parametrize("failing", ["arroyo", "alone"])
+@pytest.mark.parametrize("failing", ["arroyo", "alone", "librdkafka"])
 def test_one_that_fails_is_named_and_costs_the_others_nothing(failing: str) -> None:
     measured = Measured(failing=failing)
     found = in_turn(STEP, contenders(measured), ends_at=math.inf)
