@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from sys import maxsize
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from benchmarks.profiles import PROFILES, Profile
 from benchmarks.sockets import exchange
@@ -20,8 +20,6 @@ from consumer.wire.packing import Message, Packing, encode
 from consumer.wire.records import decode
 from domain.batch import Limits
 from domain.summation import process_chunk
-
-T = TypeVar("T")
 
 START_DELAY_S = 2.0
 CHUNKS = 8
@@ -55,9 +53,17 @@ class Done(NamedTuple):
     elapsed_s: float
     cpu_s: float
 
+    def plus(self, batches: int, elapsed_s: float, cpu_s: float) -> "Done":
+        """And so much more."""
+        return Done(self.batches + batches, self.elapsed_s + elapsed_s, self.cpu_s + cpu_s)
+
 
 def workers_alone(profile: Profile, *, processes: int, seconds: float) -> WorkersAlone:
-    """Let *processes* processes work side by side, for *seconds* each at the function and the whole job, and then at the sockets."""
+    """Let *processes* processes work side by side, for *seconds* each at the function and the whole job, and then at the sockets.
+
+    Function and job take turns, chunk by chunk: the job has the function in it, and must not seem cheaper because the
+    machine was slower meanwhile.
+    """
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         pool.submit(time.time).result()
         start = time.time() + START_DELAY_S
@@ -73,27 +79,42 @@ def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, 
     limits, form = Limits(), Form(reply_to_failed=True, packing=packing(Settings()))
     memory.settle()  # as in a worker
     time.sleep(max(0.0, start - time.time()))
-    function = _over_and_over(lambda chunk: len(process_chunk(chunk, limits)), values, seconds)
-    job = _over_and_over(lambda chunk: answer(chunk, process_chunk, limits, form).records, chunks, seconds)
+
+    def call_function(number: int) -> int:
+        return len(process_chunk(values[number], limits))
+
+    def do_job(number: int) -> int:
+        return answer(chunks[number], process_chunk, limits, form).records
+
+    function, job = _in_turn((call_function, do_job), seconds)
     return function, job, _moved(chunks[0], answer(chunks[0], process_chunk, limits, form))
 
 
 def _moved(chunk: Chunk, processed: Processed) -> Done:
-    def move(records: int) -> int:
+    def move(_number: int) -> int:
         once()
-        return records
+        return processed.records
 
     with exchange(chunk.batches, b"".join(encoded.data for encoded in processed.answers)) as once:
-        return _over_and_over(move, [processed.records], SOCKETS_S)
+        (moved,) = _in_turn((move,), SOCKETS_S)
+        return moved
 
 
-def _over_and_over(do: Callable[[T], int], chunks: Sequence[T], seconds: float) -> Done:
-    """*do* says how many batches it has done."""
-    do(chunks[0])
-    since, cpu_s, batches = time.perf_counter(), time.thread_time(), 0
-    while time.perf_counter() - since < seconds:
-        for chunk in chunks:
-            batches += do(chunk)
+def _in_turn(tasks: Sequence[Callable[[int], int]], seconds: float) -> list[Done]:
+    """Each of *tasks* for about *seconds*: called with the number of a chunk, it says how many batches it has done."""
+    done = [Done(0, 0.0, 0.0)] * len(tasks)
+    for task in tasks:
+        task(0)
+    ends_at = time.perf_counter() + seconds * len(tasks)
+    while time.perf_counter() < ends_at:
+        for number in range(CHUNKS):
+            done = [one.plus(*_timed(task, number)) for one, task in zip(done, tasks, strict=True)]
+    return done
+
+
+def _timed(task: Callable[[int], int], number: int) -> Done:
+    since, cpu_s = time.perf_counter(), time.thread_time()
+    batches = task(number)
     return Done(batches, time.perf_counter() - since, time.thread_time() - cpu_s)
 
 
