@@ -26,7 +26,8 @@ LONE_SECONDS_MAX = 15.0
 class Latency:
     """From when a request was due, or sent, to its answer.
 
-    Of a load: its rate, and how late it ever was itself. Lone batches have no rate, and are never late: 0.
+    Of a load: its rate, how late it ever was itself, and how many times as long the same work took in the machine's slowest
+    moments as in its quickest. Lone batches have no rate, are never late, and say nothing of the machine: 0.
     """
 
     samples: int
@@ -36,6 +37,7 @@ class Latency:
     max_ms: float
     batches_per_s: float
     late_max_ms: float
+    unsteadiness: float
 
     @property
     def headline(self) -> str:
@@ -87,7 +89,8 @@ def under_load(
         stage.delete(results)
     warm = sent.load.numbers[int(LOAD_WARM_UP_S * batches_per_s) :]
     latencies_ms = [answered_ms[number] - (sent.since + sent.load.due_s(number)) * 1_000 for number in warm]
-    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000)
+    unsteadiness = sent.unsteadiness(after_s=LOAD_WARM_UP_S)
+    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000, unsteadiness)
 
 
 def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:
@@ -152,10 +155,13 @@ def _one_by_one(stage: Stage, requests: str, results: str, profile: Profile, sam
     return _latency(latencies_ms[min(LONE_WARM_UP, len(latencies_ms) // 2) :])
 
 
-def _latency(latencies_ms: Sequence[float], rate: float = 0, late_max_ms: float = 0) -> Latency:
+def _latency(
+    latencies_ms: Sequence[float], rate: float = 0, late_max_ms: float = 0, unsteadiness: float = 0
+) -> Latency:
     ordered = sorted(latencies_ms)
 
     def quantile(share: float) -> float:
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
-    return Latency(len(ordered), quantile(0.5), quantile(0.99), quantile(0.999), ordered[-1], rate, late_max_ms)
+    p50_ms, p99_ms, p999_ms = quantile(0.5), quantile(0.99), quantile(0.999)
+    return Latency(len(ordered), p50_ms, p99_ms, p999_ms, ordered[-1], rate, late_max_ms, unsteadiness)

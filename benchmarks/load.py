@@ -1,7 +1,9 @@
 """Open-loop load: requests at set times, whatever becomes of the answers, so that no stall of a system is hidden."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S
 from benchmarks.profiles import PROFILES
 
 TICK_S = 0.005
+SPAN_TICKS = 10
 
 
 class Load(NamedTuple):
@@ -40,11 +43,22 @@ class Load(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """The *load* was sent: the first batch at *since* (seconds since the epoch), none later than *late_max_s*."""
+    """The *load* was sent: the first batch at *since* (seconds since the epoch), none later than *late_max_s*.
+
+    *costs_s* is the processor time that each burst took the sender. It does the same for each, so what differs is the machine.
+    """
 
     load: Load
     since: float
     late_max_s: float
+    costs_s: Sequence[float]
+
+    def unsteadiness(self, *, after_s: float) -> float:
+        """How many times as much the slowest tenth of all spans of 50 ms took as the quickest, from *after_s* seconds on."""
+        spans = range(int(after_s / TICK_S), len(self.costs_s) - SPAN_TICKS + 1, SPAN_TICKS)
+        costs_s = sorted(sum(self.costs_s[start : start + SPAN_TICKS]) for start in spans)
+        tenth = len(costs_s) // 10
+        return costs_s[-1 - tenth] / costs_s[tenth]
 
 
 def send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
@@ -67,13 +81,17 @@ def _send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
     )
     producer.list_topics(topic, timeout=TIMEOUT_S)  # connected, before the clock starts
     since, late_max_s = time.time() + 0.1, 0.0
-    for number, (key, value) in zip(load.numbers, ready, strict=True):
-        due = since + load.due_s(number)
+    costs_s: list[float] = []
+    for tick, burst in groupby(zip(load.numbers, ready, strict=True), key=lambda one: load.tick(one[0])):
+        due = since + tick * TICK_S
         while (early := due - time.time()) > 0:
             producer.poll(0)
             time.sleep(early)
-        late_max_s = max(late_max_s, -early)
-        producer.produce(topic, value, key, partition=load.tick(number) % PARTITIONS)
+        began_s = time.thread_time()
+        for _, (key, value) in burst:
+            producer.produce(topic, value, key, partition=tick % PARTITIONS)
+        costs_s.append(time.thread_time() - began_s)
+        late_max_s = max(late_max_s, time.time() - due)
     if unsent := producer.flush(TIMEOUT_S):
         raise RuntimeError(f"{unsent} requests were not sent")
-    return Sent(load, since, late_max_s)
+    return Sent(load, since, late_max_s, costs_s)

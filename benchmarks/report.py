@@ -138,10 +138,26 @@ def _costs(drains: Sequence[Row], profile: str) -> Iterator[Sequence[str]]:
 
 
 def _loaded(document: Document) -> Iterator[Sequence[str]]:
-    yield "system", "batches/s", "p50 ms", "p99 ms", "p99.9 ms", "p99, lowest to highest", "load late by ms", "rounds"
+    yield (
+        "system",
+        "batches/s",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "p99, lowest to highest",
+        "load late by ms",
+        "slowest to quickest",
+        "rounds",
+    )
     for row in _plain_first(document.get("under_load", ())):
         figures = columns(row, "batches_per_s", "p50_ms", "p99_ms", "p999_ms")
-        yield row["title"], *figures, spread(row["p99_ms"]), *columns(row, "late_max_ms"), str(row["rounds"])
+        yield (
+            row["title"],
+            *figures,
+            spread(row["p99_ms"]),
+            *columns(row, "late_max_ms", "unsteadiness"),
+            str(row["rounds"]),
+        )
 
 
 def _alone(document: Document) -> Iterator[Sequence[str]]:
@@ -161,9 +177,8 @@ def _limits(document: Document) -> Iterator[Sequence[str]]:
     none = [""] * (1 + len(COSTS))
     yield "limit", "rate a second", "lowest to highest", *COSTS.values()
     for row in (*document.get("workers_alone", ()), *document.get("fetched", ())):
-        used = [number(row[cost]["median"]) if cost in row else "" for cost in COSTS]
-        rate = row["batches_per_s"]
-        yield f"{row['title']}: {row['profile']}", number(rate["median"]), spread(rate), *used
+        rate, *used = columns(row, "batches_per_s", *COSTS)
+        yield f"{row['title']}: {row['profile']}", rate, spread(row["batches_per_s"]), *used
     limits = document.get("limits")
     if limits is None:
         return

@@ -18,8 +18,8 @@ def _is_figure(cell: str) -> bool:
 
 
 def columns(row: Row, *names: str) -> list[str]:
-    """The medians of some figures of a system."""
-    return [number(row[name]["median"]) for name in names]
+    """The medians of some figures of a system; nothing for those that it does not have."""
+    return [number(row[name]["median"]) if name in row else "" for name in names]
 
 
 def spread(figure: Row) -> str:
