@@ -8,10 +8,10 @@ from multiprocessing import get_context
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S, Stage
+from benchmarks.drain import WARM_UP_SHARE
 from benchmarks.profiles import Profile
 
 CONSUMED_MAX = 1_000
-WARM_UP_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
