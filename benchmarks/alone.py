@@ -40,11 +40,6 @@ class WorkersAlone:
     job_cpu_s_per_million: float
     sockets_cpu_s_per_million: float
 
-    @property
-    def headline(self) -> str:
-        """The one figure to show while others are being measured."""
-        return f"{self.batches_per_s:,.0f} batches/s"
-
 
 class Done(NamedTuple):
     """Batches that one process has done, and the seconds and processor seconds that it took."""

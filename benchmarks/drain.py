@@ -38,11 +38,6 @@ class Drain:
     memory_peak_first_half_mib: float
     duplicates: int
 
-    @property
-    def headline(self) -> str:
-        """The one figure to show while others are being measured."""
-        return f"{self.batches_per_s:,.0f} batches/s"
-
 
 def drain(stage: Stage, system: System, profile: Profile, batches: int, *, timeout_s: float) -> Drain:
     """Measure *system* once.

@@ -24,11 +24,6 @@ class Fetched:
     batches_per_s: float
     cpu_s_per_million: float
 
-    @property
-    def headline(self) -> str:
-        """The one figure to show while others are being measured."""
-        return f"{self.batches_per_s:,.0f} batches/s"
-
 
 class TooFew(RuntimeError):
     """Not all requests that were asked for could be read."""
@@ -71,7 +66,7 @@ def _read(consumer: Consumer, wanted: int) -> int:
     read = 0
     deadline = time.monotonic() + TIMEOUT_S
     while read < wanted:
-        read += sum(message.error() is None for message in consumer.consume(CONSUMED_MAX, timeout=0.2))
         if time.monotonic() > deadline:
             raise TooFew(f"{read} of {wanted} requests in {TIMEOUT_S:.0f} s")
+        read += sum(message.error() is None for message in consumer.consume(CONSUMED_MAX, timeout=0.2))
     return read

@@ -39,12 +39,6 @@ class Latency:
     late_max_ms: float
     unsteadiness: float
 
-    @property
-    def headline(self) -> str:
-        """The figures to show while others are being measured."""
-        rate = f", at {self.batches_per_s:,.0f} batches/s" if self.batches_per_s else ""
-        return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms{rate}"
-
 
 def under_load(
     stage: Stage,

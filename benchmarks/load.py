@@ -45,7 +45,8 @@ class Load(NamedTuple):
 class Sent(NamedTuple):
     """The *load* was sent: the first batch at *since* (seconds since the epoch), none later than *late_max_s*.
 
-    *costs_s* is the processor time that each burst took the sender. It does the same for each, so what differs is the machine.
+    *costs_s* is the processor time that each burst took the sender. It does the same for each, so what
+    differs is how quick the machine is at that moment.
     """
 
     load: Load

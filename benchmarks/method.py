@@ -18,7 +18,7 @@ sums; a wrong or missing one makes it a failure.
 **Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is less
 than the rate of a backlog that is there already. It is measured right before each load, for the machine's speed drifts, by sending at that
 higher rate for two seconds and seeing how many answers come a second until the last one. The latency is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
-is hidden) to when the broker appended the answer; where the load itself was late, the table says so. "Slowest to quickest" is the machine: the processor
+is hidden) to when the broker appended the answer; where the load itself was late, the table says so. "Slowest to quickest" tells how steadily the machine ran: the processor
 time that the sender took for the same work, in the slowest tenth of all spans of 50 ms against the quickest. At 2, half of what can be borne in
 a good moment is all that can be borne in a bad one. The service's first three loads, and the first second
 of every load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an
@@ -37,9 +37,8 @@ from a socket and write answers to one, both measured with no Kafka, and the bro
 time, measured while the service drained). The road from one process to another, and all else of fetching and publishing, would cost nothing.
 Of medium and large batches what takes the time is their bytes; so there, in the place of the sockets, fetching takes what it takes librdkafka,
 the client in C, to read the same requests while nobody does anything with them (and it checks no checksum); all else of publishing, and the road
-to a worker, would still cost nothing. What
-the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is measured right before it in every round, because the
-machine's own speed drifts meanwhile."""
+to a worker, would still cost nothing. What the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is
+measured right before it in every round, because the machine's own speed drifts meanwhile."""
 
 REPEAT = """\
 ```console

@@ -51,11 +51,20 @@ def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> R
                 said = f"{type(error).__name__}: {error}"
                 failures[contender] = {"system": contender.name, "measure": step.title, "error": said}
                 continue
-            say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {figures.headline}")
+            say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {_headline(figures)}")
             if number > 0:
                 found[contender].append(figures)
     measured = [one for contender in contenders for one in (*contender.yardsticks, contender) if one in found]
     return {**_rows(step, {one: found[one] for one in measured}), "failures": list(failures.values())}
+
+
+def _headline(figures: Figures) -> str:
+    """What to show of a round while others are being measured; lone batches have no rate."""
+    rate = f"{figures.batches_per_s:,.0f} batches/s"
+    if not isinstance(figures, Latency):
+        return rate
+    latency = f"p50 {figures.p50_ms:.1f} ms, p99 {figures.p99_ms:.1f} ms"
+    return f"{latency}, at {rate}" if figures.batches_per_s else latency
 
 
 def _order(contenders: Sequence[Contender], number: int) -> Iterator[Contender]:

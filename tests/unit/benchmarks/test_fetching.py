@@ -28,7 +28,7 @@ class Consumer:
         return self.left.pop(0) if self.left else []
 
 
-def test_errors_are_no_requests_and_no_more_is_read_than_is_wanted() -> None:
+def test_errors_are_no_requests_and_nothing_is_read_behind_the_handful_that_has_enough() -> None:
     consumer = Consumer([Message(), Message("a broker is away")], [Message(), Message()], [Message()])
     assert _read(consumer, 2) == 3  # type: ignore[arg-type] # all of a consumer that is needed
     assert len(consumer.left) == 1
@@ -36,5 +36,5 @@ def test_errors_are_no_requests_and_no_more_is_read_than_is_wanted() -> None:
 
 def test_requests_that_do_not_come_are_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "TIMEOUT_S", 0.0)
-    with pytest.raises(TooFew, match="1 of 2"):
+    with pytest.raises(TooFew, match="of 2 requests"):
         _read(Consumer([Message()]), 2)  # type: ignore[arg-type]

@@ -5,9 +5,10 @@ import math
 import pytest
 
 from benchmarks.alone import WorkersAlone
+from benchmarks.latency import Latency
 from benchmarks.plan import Step
 from benchmarks.systems import OURS, SYSTEMS
-from benchmarks.turns import Contender, in_turn
+from benchmarks.turns import Contender, Figures, in_turn
 
 ROUNDS = 2
 
@@ -66,3 +67,21 @@ def test_one_that_fails_is_named_and_costs_the_others_nothing(failing: str) -> N
 def test_rounds_that_come_too_late_are_left_out_but_never_the_first() -> None:
     found = in_turn(STEP, contenders(Measured()), ends_at=-math.inf)
     assert {row["rounds"] for row in found["drains"]} == {1}
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        (WorkersAlone(12_345.6, 1.0, 1.0, 1.0), "round 1: it: 12,346 batches/s\n"),
+        (
+            Latency(9, 1.5, 20.0, 30.0, 40.0, 2_000.0, 1.0, 1.2),
+            "round 1: it: p50 1.5 ms, p99 20.0 ms, at 2,000 batches/s\n",
+        ),
+        (Latency(9, 1.5, 20.0, 30.0, 40.0, 0.0, 0.0, 0.0), "round 1: it: p50 1.5 ms, p99 20.0 ms\n"),
+    ],
+)
+def test_whoever_watches_is_told_what_each_round_has_found(
+    figures: Figures, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_turn(STEP, [Contender("drains", "it", "it", "1.0", 1, lambda: figures)], ends_at=math.inf)
+    assert capsys.readouterr().out.endswith(told)
