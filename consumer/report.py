@@ -17,6 +17,8 @@ class Report:
     def __init__(self, *, interval_s: float, lag: Callable[[], int]) -> None:
         self._interval_s = interval_s
         self._lag = lag
+        # Bound once, not anew for each chunk: of those there may be hundreds a second.
+        self._log = log.bind()
         self.chunks = self.batches = self.rejections = self.size_bytes = 0
 
     def delivered(self, chunk: Chunk, processed: Processed) -> None:
@@ -25,7 +27,7 @@ class Report:
         self.batches += processed.records
         self.rejections += len(processed.rejections)
         self.size_bytes += chunk.size_bytes
-        log.debug(
+        self._log.debug(
             "chunk delivered",
             topic=chunk.topic,
             partition=chunk.partition,
