@@ -28,8 +28,11 @@ class WorkersLost(Exception):
     """A worker has died with calls in flight; none of them has an answer, whoever is to blame."""
 
 
-class Desk:
-    """One worker, from before its start to after its end. `pid` is its process id, once it has one."""
+class Desk(asyncio.Protocol):
+    """One worker, from before its start to after its end. `pid` is its process id, once it has one.
+
+    Answers are taken as they come from the socket: through a stream, and a task that reads it, each would be later.
+    """
 
     def __init__(
         self,
@@ -52,8 +55,9 @@ class Desk:
             daemon=True,
         )
         self._starting: asyncio.Future[None] | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.WriteTransport | None = None
+        self._received = bytearray()
         self.pid: int | None = None
         self._exit_code: int | None = None
 
@@ -69,9 +73,8 @@ class Desk:
         await asyncio.shield(self._starting)
         self.pid = self._process.pid
         self._theirs.close()  # so that its end closes the connection
-        reader, self._writer = await asyncio.open_connection(sock=self._ours)
-        await reader.readexactly(len(worker.READY))
-        self._reading = asyncio.create_task(self._read(reader))
+        self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=self._ours)
+        await self._ready
 
     async def ask(self, place: Place, work: Callable[..., T], args: tuple[object, ...]) -> worker.Answer[T]:
         """The answer to a call, which fewer than `CALLS_MAX` may be before. To give it up frees neither worker nor tray.
@@ -81,7 +84,7 @@ class Desk:
             MemoryError: There was not enough memory for it.
             WorkFailed: The work raised something else.
         """
-        if self._writer is None or self._reading is None or self._reading.done():
+        if self._transport is None or self._transport.is_closing():
             raise WorkersLost
         tray = self._trays[0]
         # Every function and class in a message is looked up by its name on both sides: of a lone batch's time that is much.
@@ -89,7 +92,7 @@ class Desk:
         self._trays.rotate(-1)
         answer: asyncio.Future[worker.Answer[T]] = asyncio.get_running_loop().create_future()
         self._calls.append((tray, answer))
-        self._writer.writelines((worker.LENGTH.pack(len(message)), message))
+        self._transport.writelines((worker.LENGTH.pack(len(message)), message))
         return await answer
 
     @property
@@ -108,11 +111,9 @@ class Desk:
                     await asyncio.to_thread(self._process.join)
                     self._exit_code = self._process.exitcode
                     self._process.close()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
-        if self._writer is not None:
-            self._writer.close()
+        if self._transport is not None:
+            self._transport.abort()
+        self._lose_calls()
         self._ours.close()
         self._theirs.close()
         for tray in self._trays:
@@ -123,19 +124,35 @@ class Desk:
         code = self._exit_code
         return signal.Signals(-code).name if code is not None and code < 0 else str(code)
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while True:
-                (size,) = worker.LENGTH.unpack(await reader.readexactly(worker.LENGTH.size))
-                message = await reader.readexactly(size)
-                tray, answer = self._calls.popleft()
-                _settle(answer, None if answer.done() else tray.unpack(message))
-                self._answered()
-        except (EOFError, OSError):
-            pass  # the process has ended
-        finally:
-            for _, answer in self._calls:
-                _settle(answer, WorkersLost())
+    def data_received(self, data: bytes) -> None:
+        """Take the answers that are complete."""
+        self._received += data
+        while len(self._received) >= worker.LENGTH.size:
+            (size,) = worker.LENGTH.unpack_from(self._received)
+            end = worker.LENGTH.size + size
+            if len(self._received) < end:
+                break
+            message = bytes(self._received[worker.LENGTH.size : end])
+            del self._received[:end]
+            if self._calls:
+                self._take(message)
+            elif not self._ready.done():  # start may have been given up
+                self._ready.set_result(None)
+
+    def _take(self, message: bytes) -> None:
+        tray, answer = self._calls.popleft()
+        _settle(answer, None if answer.done() else tray.unpack(message))
+        self._answered()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        """The process has ended."""
+        if not self._ready.done():
+            self._ready.set_exception(EOFError())
+        self._lose_calls()
+
+    def _lose_calls(self) -> None:
+        for _, answer in self._calls:
+            _settle(answer, WorkersLost())
 
 
 def _settle(answer: "asyncio.Future[Any]", outcome: Any) -> None:

@@ -52,7 +52,7 @@ def serve(
     """
     prepare(memory_bytes_max, board)
     with calls, calls.makefile("rwb") as messages:
-        messages.write(READY)
+        messages.write(LENGTH.pack(len(READY)) + READY)
         messages.flush()
         for tray in cycle(trays):
             length = messages.read(LENGTH.size)

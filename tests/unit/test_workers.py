@@ -1,5 +1,6 @@
 """What workers are asked for, and what is sent for it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -37,3 +38,14 @@ async def test_a_function_that_workers_know_is_sent_once_and_any_other_with_each
         await workers.end()
     assert [answer.value for answer in answers] == [2, 4, 6]
     assert Doubled.sent == sent
+
+
+async def test_answers_that_come_in_pieces_are_put_together_in_order() -> None:
+    """A socket hands on some hundred kilobytes at once, and an answer that is not for a tray may have more."""
+    sizes = [5_000_000, 3, 2_000_000, 1]
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+    try:
+        answers = await asyncio.gather(*(workers.run(30, NOWHERE, bytes, size) for size in sizes))
+    finally:
+        await workers.end()
+    assert [len(answer.value) for answer in answers] == sizes
