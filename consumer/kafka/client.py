@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import arrivals, connections, guards, inflow, outflow
+from consumer.kafka import arrivals, connections, guards, inflow, outflow, schemas
 from consumer.kafka.security import advice, security_options
 from consumer.wire import compression
 
@@ -23,6 +23,7 @@ arrivals.install()
 connections.install()
 inflow.install()
 outflow.install()
+schemas.install()
 compression.install()
 
 log = structlog.get_logger(__name__)
