@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
-from consumer.kafka import arrivals, connections, guards, inflow, outflow, schemas
+from consumer.kafka import arrivals, connections, guards, inflow, outflow, schemas, sessions
 from consumer.kafka.security import advice, security_options
 from consumer.wire import compression
 
@@ -24,6 +24,7 @@ connections.install()
 inflow.install()
 outflow.install()
 schemas.install()
+sessions.install()
 compression.install()
 
 log = structlog.get_logger(__name__)

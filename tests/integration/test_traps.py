@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from consumer.failures import Stalled
 from consumer.kafka.arrivals import Arrivals
 from consumer.kafka.publisher import Publisher
+from consumer.kafka.sessions import Session
 from consumer.service import Service
 from tests.support.brokers import Broker, Topics, fresh_topics
 from tests.support.kafka import commit, committed, nothing_left_behind, open_sockets, produce, read, settings_for
@@ -24,6 +26,7 @@ from tests.support.records import lone, request
 from tests.support.waiting import wait_until
 
 PARTITIONS = 4
+FETCH_SESSION_ID_NOT_FOUND = 70
 
 
 def numbers(count: int, *, start: int = 0) -> list[bytes | None]:
@@ -110,6 +113,47 @@ async def test_what_comes_for_one_partition_wakes_its_own_lane_alone(
             await produce(broker, topics.request_topic, numbers(1), partition=2)
         await wait_until(lambda: len(only.delivered) == PARTITIONS + 5)
     assert set(woken) == {2}
+
+
+@pytest.mark.real_broker("it remembers what it was asked for")
+async def test_a_broker_is_told_what_has_changed_since_the_last_fetch_and_may_forget_the_rest(
+    broker: Broker, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T34: aiokafka tells it everything each time. A broker forgets whenever it lacks the room."""
+    narrow, go_on = Session.narrow, Session.go_on
+    told: list[list[int]] = []
+    refusals: list[int] = []
+    forgetting: list[int] = []
+
+    def narrow_and_remember(self: Session, asked: Any) -> None:
+        if forgetting and self._epoch:
+            self._id += forgetting.pop()  # of such a session the broker does not know
+        narrow(self, asked)
+        told.append(sorted(partition for _, partitions in asked.topics for partition, *_ in partitions))
+
+    def go_on_and_remember(self: Session, asked: Any, response: Any) -> None:
+        refusals.extend([response.error_code] if response.error_code else [])
+        go_on(self, asked, response)
+
+    monkeypatch.setattr(Session, "narrow", narrow_and_remember)
+    monkeypatch.setattr(Session, "go_on", go_on_and_remember)
+    async with member(settings_for(broker, topics)) as only:
+        for partition in range(PARTITIONS):
+            await produce(broker, topics.request_topic, numbers(1), partition=partition)
+        await wait_until(lambda: len(only.delivered) == PARTITIONS and told[-1] == [])
+        told.clear()
+        await produce(broker, topics.request_topic, numbers(1), partition=2)
+        await wait_until(lambda: len(only.delivered) == PARTITIONS + 1 and told[-1] == [])
+        assert [2] in told
+        assert {*chain.from_iterable(told)} == {2}
+        assert refusals == []
+        forgetting.append(1)
+        await wait_until(lambda: refusals == [FETCH_SESSION_ID_NOT_FOUND])
+        await produce(broker, topics.request_topic, numbers(2), partition=2)
+        await wait_until(lambda: len(only.delivered) == PARTITIONS + 3)
+    assert [*range(PARTITIONS)] in told
+    assert refusals == [FETCH_SESSION_ID_NOT_FOUND]
+    assert [offset for partition, offset in only.delivered if partition == 2] == [*range(4)]
 
 
 async def test_keys_and_values_arrive_as_the_bytes_they_are(broker: Broker, topics: Topics) -> None:
