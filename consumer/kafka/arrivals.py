@@ -7,7 +7,6 @@ for what to fetch next. With a lane for each partition, most of that is for noth
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -22,21 +21,29 @@ class Arrivals(OrderedDict[TopicPartition, Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._awaited: dict[TopicPartition, asyncio.Event] = {}
+        self._awaited: dict[TopicPartition, asyncio.Future[None]] = {}
 
     def __setitem__(self, partition: TopicPartition, fetched: Any) -> None:
         super().__setitem__(partition, fetched)
         if partition in self._awaited:
-            self._awaited[partition].set()
+            _settle(self._awaited[partition])
 
     async def wait(self, partition: TopicPartition, timeout_s: float) -> None:
         """Return when there is something of *partition*, or after *timeout_s* seconds. Each has one who waits."""
         if partition in self:
             return
-        arrived = self._awaited[partition] = asyncio.Event()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await arrived.wait()
+        loop = asyncio.get_running_loop()
+        arrived = self._awaited[partition] = loop.create_future()
+        timer = loop.call_later(timeout_s, _settle, arrived)
+        try:
+            await arrived
+        finally:
+            timer.cancel()
+
+
+def _settle(arrived: "asyncio.Future[None]") -> None:
+    if not arrived.done():
+        arrived.set_result(None)
 
 
 def _make_with_arrivals(self: Any, *args: Any, **options: Any) -> None:

@@ -1,10 +1,11 @@
-"""Repairs of how aiokafka 0.14.0 connects and logs in; `guards` asserts the version that they are written against."""
+"""Repairs of how aiokafka 0.14.0 connects, logs in and waits; `guards` asserts the version that they are written against."""
 
+import asyncio
 import json
 from contextvars import ContextVar
 from typing import Any
 
-from aiokafka import client, errors
+from aiokafka import client, conn, errors
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import OAuthAuthenticator
 
@@ -63,6 +64,20 @@ async def _step_minding_refusal(self: OAuthAuthenticator, payload: bytes | None)
     return await _next_step(self, payload)
 
 
+async def _answer_in_time(answer: "asyncio.Future[Any]", timeout_s: float) -> Any:
+    """No trap but a toll: a timer alone bounds a request, without the context that aiokafka enters and leaves for each."""
+    timer = asyncio.get_running_loop().call_later(timeout_s, _give_up, answer)
+    try:
+        return await answer
+    finally:
+        timer.cancel()
+
+
+def _give_up(answer: "asyncio.Future[Any]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
+
+
 def _status(refusal: bytes) -> str:
     try:
         return str(json.loads(refusal)["status"])
@@ -75,3 +90,4 @@ def install() -> None:
     client.create_conn = connect
     AIOKafkaClient.bootstrap = _bootstrap_saying_why
     OAuthAuthenticator.step = _step_minding_refusal
+    conn.wait_for = _answer_in_time
