@@ -61,11 +61,23 @@ def _decode(self: Any, data: BytesIO) -> tuple[Any, ...]:
 
 
 def _decode_struct(cls: Any, data: BytesIO | bytes) -> Any:
-    return cls(*cls.SCHEMA.decode(BytesIO(data) if isinstance(data, bytes) else data))
+    decoded = cls.__new__(cls)
+    values = cls.SCHEMA.decode(BytesIO(data) if isinstance(data, bytes) else data)
+    decoded.__dict__.update(zip(cls.SCHEMA.names, values, strict=True))
+    return decoded
+
+
+def _simplify(number: Any) -> None:
+    """A number alone, as the length of something, takes one call and not three."""
+    packed = struct.Struct(">" + FORMATS[number])
+    number.encode = packed.pack
+    number.decode = lambda data: packed.unpack(data.read(packed.size))[0]
 
 
 def install() -> None:
     """Have all requests and responses treated that way; more than once does no harm."""
+    for number in FORMATS:
+        _simplify(number)
     types.Schema.encode = _encode
     types.Schema.decode = _decode
     Struct.decode = classmethod(_decode_struct)
