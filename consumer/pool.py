@@ -156,6 +156,8 @@ class Pool:
         return None
 
     async def _current_workers(self) -> Workers:
+        if self._workers is not None:
+            return self._workers
         async with self._replacing:
             if self._workers is None:
                 self._workers = await self._start_workers()
