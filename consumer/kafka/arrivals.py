@@ -7,10 +7,13 @@ for what to fetch next. With a lane for each partition, most of that is for noth
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
+
+from consumer.kafka.connections import within
 
 _make = Fetcher.__init__
 _fetched_records = Fetcher.fetched_records
@@ -25,25 +28,17 @@ class Arrivals(OrderedDict[TopicPartition, Any]):
 
     def __setitem__(self, partition: TopicPartition, fetched: Any) -> None:
         super().__setitem__(partition, fetched)
-        if partition in self._awaited:
-            _settle(self._awaited[partition])
+        arrived = self._awaited.pop(partition, None)
+        if arrived is not None and not arrived.done():
+            arrived.set_result(None)
 
     async def wait(self, partition: TopicPartition, timeout_s: float) -> None:
         """Return when there is something of *partition*, or after *timeout_s* seconds. Each has one who waits."""
         if partition in self:
             return
-        loop = asyncio.get_running_loop()
-        arrived = self._awaited[partition] = loop.create_future()
-        timer = loop.call_later(timeout_s, _settle, arrived)
-        try:
-            await arrived
-        finally:
-            timer.cancel()
-
-
-def _settle(arrived: "asyncio.Future[None]") -> None:
-    if not arrived.done():
-        arrived.set_result(None)
+        arrived = self._awaited[partition] = asyncio.get_running_loop().create_future()
+        with suppress(TimeoutError):
+            await within(arrived, timeout_s)
 
 
 def _make_with_arrivals(self: Any, *args: Any, **options: Any) -> None:

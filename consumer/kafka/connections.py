@@ -64,18 +64,22 @@ async def _step_minding_refusal(self: OAuthAuthenticator, payload: bytes | None)
     return await _next_step(self, payload)
 
 
-async def _answer_in_time(answer: "asyncio.Future[Any]", timeout_s: float) -> Any:
-    """No trap but a toll: a timer alone bounds a request, without the context that aiokafka enters and leaves for each."""
-    timer = asyncio.get_running_loop().call_later(timeout_s, _give_up, answer)
+async def within(awaited: "asyncio.Future[Any]", timeout_s: float) -> Any:
+    """No trap but a toll: a timer alone bounds a wait, without the context that aiokafka enters and leaves for each.
+
+    Raises:
+        TimeoutError: *timeout_s* seconds have passed. Nobody else can settle what was awaited any more.
+    """
+    timer = asyncio.get_running_loop().call_later(timeout_s, _give_up, awaited)
     try:
-        return await answer
+        return await awaited
     finally:
         timer.cancel()
 
 
-def _give_up(answer: "asyncio.Future[Any]") -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError())
+def _give_up(awaited: "asyncio.Future[Any]") -> None:
+    if not awaited.done():
+        awaited.set_exception(TimeoutError())
 
 
 def _status(refusal: bytes) -> str:
@@ -90,4 +94,4 @@ def install() -> None:
     client.create_conn = connect
     AIOKafkaClient.bootstrap = _bootstrap_saying_why
     OAuthAuthenticator.step = _step_minding_refusal
-    conn.wait_for = _answer_in_time
+    conn.wait_for = within

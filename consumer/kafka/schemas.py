@@ -28,7 +28,7 @@ FORMATS = {
 def _runs(schema: Any) -> tuple[tuple[int, Any], ...]:
     """The fields of *schema* as (how many, what encodes and decodes them): neighbours of fixed width are one `struct.Struct`."""
     runs: list[tuple[int, Any]] = []
-    for fixed, group in groupby(schema.fields, key=lambda field: isinstance(field, type) and field in FORMATS):
+    for fixed, group in groupby(schema.fields, key=FORMATS.__contains__):
         fields = list(group)
         if fixed:
             runs.append((len(fields), struct.Struct(">" + "".join(FORMATS[field] for field in fields))))

@@ -140,10 +140,10 @@ async def test_a_broker_is_told_what_has_changed_since_the_last_fetch_and_may_fo
     async with member(settings_for(broker, topics)) as only:
         for partition in range(PARTITIONS):
             await produce(broker, topics.request_topic, numbers(1), partition=partition)
-        await wait_until(lambda: len(only.delivered) == PARTITIONS and told[-1] == [])
+        await wait_until(lambda: len(only.delivered) == PARTITIONS and told[-1:] == [[]])
         told.clear()
         await produce(broker, topics.request_topic, numbers(1), partition=2)
-        await wait_until(lambda: len(only.delivered) == PARTITIONS + 1 and told[-1] == [])
+        await wait_until(lambda: len(only.delivered) == PARTITIONS + 1 and told[-1:] == [[]])
         assert [2] in told
         assert {*chain.from_iterable(told)} == {2}
         assert refusals == []

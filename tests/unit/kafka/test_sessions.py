@@ -36,7 +36,7 @@ async def exchange(session: Session, request: FetchRequest, answer: Any) -> Any:
 
 
 def told(request: Any) -> dict[int, int]:
-    return {partition: offset for _, told in request.topics for partition, _, offset, _, _ in told}
+    return {partition: offset for _, partitions in request.topics for partition, _, offset, _, _ in partitions}
 
 
 def forgotten(request: Any) -> list[int]:
