@@ -113,7 +113,6 @@ class Desk(asyncio.Protocol):
                     self._process.close()
         if self._transport is not None:
             self._transport.abort()
-        self._lose_calls()
         self._ours.close()
         self._theirs.close()
         for tray in self._trays:
@@ -140,17 +139,16 @@ class Desk(asyncio.Protocol):
                 self._ready.set_result(None)
 
     def _take(self, message: bytes) -> None:
-        tray, answer = self._calls.popleft()
-        _settle(answer, None if answer.done() else tray.unpack(message))
+        tray, answer = self._calls[0]
+        outcome = None if answer.done() else tray.unpack(message)
+        self._calls.popleft()  # not before: what cannot be unpacked ends the connection, and this call with it
+        _settle(answer, outcome)
         self._answered()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """The process has ended."""
         if not self._ready.done():
             self._ready.set_exception(EOFError())
-        self._lose_calls()
-
-    def _lose_calls(self) -> None:
         for _, answer in self._calls:
             _settle(answer, WorkersLost())
 

@@ -24,8 +24,8 @@ from consumer.tray import Tray
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READY = b"ready"
 LENGTH = struct.Struct("=I")  # of the message that follows it
+READY = LENGTH.pack(0)  # an empty one
 
 
 class WorkFailed(Exception):
@@ -52,7 +52,7 @@ def serve(
     """
     prepare(memory_bytes_max, board)
     with calls, calls.makefile("rwb") as messages:
-        messages.write(LENGTH.pack(len(READY)) + READY)
+        messages.write(READY)
         messages.flush()
         for tray in cycle(trays):
             length = messages.read(LENGTH.size)

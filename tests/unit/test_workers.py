@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consumer.board import NOWHERE
+from consumer.desk import WorkersLost
 from consumer.workers import Workers
 
 
@@ -49,3 +50,19 @@ async def test_answers_that_come_in_pieces_are_put_together_in_order() -> None:
     finally:
         await workers.end()
     assert [len(answer.value) for answer in answers] == sizes
+
+
+class Unreadable:
+    """What can be sent, but not be read."""
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return int, ("no number",)
+
+
+async def test_an_answer_that_cannot_be_read_is_not_waited_for() -> None:
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+    try:
+        with pytest.raises(WorkersLost):
+            await workers.run(30, NOWHERE, Unreadable)
+    finally:
+        await workers.end()
