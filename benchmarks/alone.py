@@ -13,7 +13,7 @@ from benchmarks.sockets import exchange
 from config.settings import Settings
 from consumer import memory
 from consumer.chunk import Chunk, Processed
-from consumer.kafka.publisher import packing
+from consumer.kafka.producer import packing
 from consumer.wire.answers import Form, answer
 from consumer.wire.layout import header
 from consumer.wire.packing import Message, Packing, encode

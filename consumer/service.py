@@ -17,7 +17,7 @@ from consumer.http import http_port
 from consumer.kafka.client import wait_for_topics
 from consumer.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
 from consumer.kafka.messages import instead
-from consumer.kafka.publisher import packing
+from consumer.kafka.producer import packing
 from consumer.kafka.source import Source
 from consumer.lanes import Lanes
 from consumer.metrics import Counted

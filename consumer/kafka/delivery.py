@@ -7,7 +7,8 @@ from typing import Protocol
 from aiokafka import TopicPartition
 
 from config.settings import Settings
-from consumer.kafka.publisher import Publisher, packing
+from consumer.kafka.producer import packing
+from consumer.kafka.publisher import Publisher
 from consumer.kafka.sink import Instead, Sink
 from consumer.kafka.transaction import TransactionalSink
 from consumer.lane import Sink as LaneSink

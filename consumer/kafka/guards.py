@@ -15,6 +15,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -23,6 +24,7 @@ from consumer.wire.log import LogBatches
 
 GUARDED_VERSION = "0.14.0"
 FENCED_INSTANCE_ID = 82  # a code that aiokafka does not know
+SEQUENCE_NUMBERS = 2**31
 
 _send_request = GroupCoordinator._send_req
 _do_heartbeat = GroupCoordinator._do_heartbeat
@@ -98,6 +100,14 @@ async def _join_as_a_watchful_follower(self: CoordinatorGroupRebalance) -> Any:
     return await _join_as_follower(self)
 
 
+def _increment_sequence_number(self: TransactionManager, partition: TopicPartition, records: int) -> None:
+    """T36: behind the last number there is, the records of a partition are counted from 0 again.
+
+    The original goes on below 0, which the brokers refuse for ever. A busy partition is there after some hours.
+    """
+    self._sequence_numbers[partition] = (self._sequence_numbers[partition] + records) % SEQUENCE_NUMBERS
+
+
 @contextlib.contextmanager
 def _fetch_context(self: SubscriptionState) -> Iterator[None]:
     """T4: a poll that raises or is cancelled has ended all the same.
@@ -158,6 +168,7 @@ def install() -> None:
     GroupCoordinator._do_heartbeat = _do_heartbeat_or_join_again
     GroupCoordinator.reset_generation = _reset_generation_but_remember
     CoordinatorGroupRebalance._on_join_follower = _join_as_a_watchful_follower
+    TransactionManager.increment_sequence_number = _increment_sequence_number
     SubscriptionState.fetch_context = _fetch_context
     PartitionRecords._consumer_record = _as_it_is
     PartitionRecords._unpack_records = _unpack_records

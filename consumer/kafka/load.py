@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from multiprocessing.sharedctypes import Synchronized
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from config.settings import Settings
 from consumer.failures import CannotConnect
 from consumer.kafka.client import connection_options, describe, start_client, stop_client
-from consumer.kafka.publisher import Turns, make_producer, packing, send
+from consumer.kafka.producer import Producer, packing
 from consumer.wire.packing import Message, encode
 from consumer.worker import die_with_parent
 
@@ -67,16 +67,15 @@ async def _flood(settings: Settings, values: Sequence[bytes], *, waiting_max: in
     batches = encode(burst, packing(settings))
     deadline = time.monotonic() + seconds_max
     numbers = itertools.count(len(burst), len(burst))
-    turns = Turns(asyncio.Lock)
 
-    async def fill(producer: AIOKafkaProducer, partition: int) -> None:
+    async def fill(producer: Producer, partition: int) -> None:
         sent = 0
         while (answered := _answered.value) != ENOUGH and time.monotonic() < deadline:
             if sent - answered > waiting_max:
                 await asyncio.sleep(FULL_PAUSE_S)
             else:
                 sent = next(numbers)
-                await send(producer, settings.request_topic, partition, batches, turns)
+                await producer.append(settings.request_topic, partition, batches)
 
     async with _producer(settings) as producer:
         partitions = await producer.partitions_for(settings.request_topic)
@@ -110,12 +109,12 @@ async def _pace(
     return latencies_s
 
 
-async def _meet(settings: Settings, reader: AIOKafkaConsumer, producer: AIOKafkaProducer, value: bytes) -> None:
+async def _meet(settings: Settings, reader: AIOKafkaConsumer, producer: Producer, value: bytes) -> None:
     """Have one request of each partition answered, so that what is done once in a life is done before the clock runs."""
     partitions = await producer.partitions_for(settings.request_topic)
-    turns, packed = Turns(asyncio.Lock), packing(settings)
+    packed = packing(settings)
     for partition in partitions:
-        await send(producer, settings.request_topic, partition, encode([_stamped(value, due=0)], packed), turns)
+        await producer.append(settings.request_topic, partition, encode([_stamped(value, due=0)], packed))
     waiting, deadline = len(partitions), time.monotonic() + STRAGGLERS_TIMEOUT_S
     while waiting > 0 and time.monotonic() < deadline:
         waiting -= sum(map(len, (await reader.getmany(timeout_ms=POLL_TIMEOUT_MS)).values()))
@@ -123,7 +122,7 @@ async def _meet(settings: Settings, reader: AIOKafkaConsumer, producer: AIOKafka
 
 async def _tick(
     settings: Settings,
-    producer: AIOKafkaProducer,
+    producer: Producer,
     values: Sequence[bytes],
     *,
     batches: int,
@@ -132,7 +131,7 @@ async def _tick(
 ) -> None:
     """Every few milliseconds, send to one partition after the other what is due by then, whatever became of the last."""
     partitions = len(await producer.partitions_for(settings.request_topic))
-    endless, turns, packed, sent = itertools.cycle(values), Turns(asyncio.Lock), packing(settings), 0
+    endless, packed, sent = itertools.cycle(values), packing(settings), 0
     async with asyncio.TaskGroup() as sending:
         for tick in itertools.count(1):
             await asyncio.sleep(since + tick * TICK_S - time.monotonic())
@@ -140,7 +139,7 @@ async def _tick(
             burst = [_stamped(next(endless), since + number / batches_per_s) for number in range(sent, due)]
             if burst:
                 encoded = encode(burst, packed)
-                sending.create_task(send(producer, settings.request_topic, tick % partitions, encoded, turns))
+                sending.create_task(producer.append(settings.request_topic, tick % partitions, encoded))
             sent = due
             if sent == batches:
                 return
@@ -159,8 +158,8 @@ def _burst(values: Sequence[bytes]) -> list[Message]:
 
 
 @asynccontextmanager
-async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = await start_client(lambda: make_producer(settings), timeout_ms=settings.connect_timeout_ms)
+async def _producer(settings: Settings) -> AsyncIterator[Producer]:
+    producer = await start_client(lambda: Producer(settings), timeout_ms=settings.connect_timeout_ms)
     try:
         yield producer
     except* (KafkaError, TimeoutError) as errors:

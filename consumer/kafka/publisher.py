@@ -1,70 +1,25 @@
-"""One producer, and what it takes to publish with it and lose nothing."""
+"""Publishing with one producer and, when that has failed, with the next."""
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from config.settings import Settings
 from consumer import metrics
 from consumer.chunk import Encoded
 from consumer.failures import CannotConnect, Stalled
-from consumer.kafka.client import connection_options, describe, start_client, stop_client
-from consumer.kafka.sealed import Sealed
-from consumer.wire.packing import Packing
+from consumer.kafka.client import describe, start_client, stop_client
+from consumer.kafka.producer import Producer, packing
 from consumer.wire.records import singles
 
 RETRY_WAIT_S = 1.0
 RETIRE_TIMEOUT_S = 10.0
 
 log = structlog.get_logger(__name__)
-
-
-# T16: only one batch per partition is queued, and a second waiter would time out too early, so they wait in turn.
-Turns = defaultdict[int, asyncio.Lock]
-
-
-def make_producer(settings: Settings, transactional_id: str | None = None) -> AIOKafkaProducer:
-    """A producer whose records are acknowledged by all replicas in sync, and written once however often it tries."""
-    return AIOKafkaProducer(
-        **connection_options(settings),
-        acks="all",
-        enable_idempotence=True,
-        transactional_id=transactional_id,
-        transaction_timeout_ms=settings.transaction_timeout_ms,
-        compression_type=None if settings.result_compression == "none" else settings.result_compression,
-        max_batch_size=settings.publish_batch_bytes_max,
-        linger_ms=0,
-        metadata_max_age_ms=settings.metadata_max_age_ms,
-    )
-
-
-def packing(settings: Settings) -> Packing:
-    """How records are put into batches for any producer (T22: in workers where they are many, for they are compressed)."""
-    return Packing(settings.publish_batch_bytes_max, settings.result_compression)
-
-
-async def send(
-    producer: AIOKafkaProducer, topic: str, partition: int, batches: Sequence[Encoded], turns: Turns
-) -> None:
-    """Send *batches* to *partition* modulo the topic's number of partitions.
-
-    Each is acknowledged before the next one is sent: behind one that fails, a later one could be accepted, and the
-    records would stand out of order.
-    """
-    target = partition % len(await producer.partitions_for(topic))
-    transactional = producer._txn_manager.transactional_id is not None
-    for batch in batches:
-        async with turns[target]:
-            acknowledged = await producer.send_batch(
-                Sealed(batch, transactional=transactional), topic, partition=target
-            )
-        await acknowledged
 
 
 class Publisher:
@@ -81,9 +36,8 @@ class Publisher:
         self._settings = settings
         self._topic = topic
         self._holds_too_large = holds_too_large
-        self._make = partial(make_producer, settings)
+        self._make = partial(Producer, settings)
         self._packing = packing(settings)
-        self._turns = Turns(asyncio.Lock)
         self._replacing = asyncio.Lock()
         self._retired: set[asyncio.Task[None]] = set()
         self._failing: dict[int, float] = {}
@@ -116,7 +70,7 @@ class Publisher:
             producer = self._producer
             try:
                 async with asyncio.timeout(self._settings.publish_timeout_ms / 1000):
-                    await send(producer, self._topic, partition, left[:1], self._turns)
+                    await producer.append(self._topic, partition, left[:1])
             except MessageSizeTooLargeError as error:
                 alone = left[0].records == 1
                 if not alone:
@@ -138,7 +92,7 @@ class Publisher:
         """Since when, by the monotonic clock, there is a partition for which nothing can be published; None: there is none."""
         return min(self._failing.values(), default=None)
 
-    async def _replace(self, failed: AIOKafkaProducer, error: Exception) -> None:
+    async def _replace(self, failed: Producer, error: Exception) -> None:
         async with self._replacing:
             if self._producer is not failed:
                 return  # another lane has met the same failure and was first

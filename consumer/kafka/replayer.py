@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 
 from config.settings import Settings
 from consumer.failures import Stalled
 from consumer.kafka.client import describe, stop_client
-from consumer.kafka.publisher import Turns, make_producer, packing, send
+from consumer.kafka.producer import Producer, packing
 from consumer.kafka.transaction import abort
 from consumer.kafka.visitor import STOP_TIMEOUT_S, start_visitor
 from consumer.wire.packing import Message, encode
@@ -32,9 +32,8 @@ class Replayer:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._make = partial(make_producer, settings, name)
-        self._turns = Turns(asyncio.Lock)
-        self._producer: AIOKafkaProducer
+        self._make = partial(Producer, settings, name)
+        self._producer: Producer
 
     async def start(self) -> None:
         """Connect; only now is the position of the group the truth.
@@ -60,7 +59,7 @@ class Replayer:
                 await producer.begin_transaction()
                 for partition, messages in by_partition.items():
                     batches = encode(messages, packing(self._settings))
-                    await send(producer, self._settings.request_topic, partition, batches, self._turns)
+                    await producer.append(self._settings.request_topic, partition, batches)
                 if position:
                     offsets = {TopicPartition(*at): offset for at, offset in position.items()}
                     await producer.send_offsets_to_transaction(offsets, self._name)

@@ -15,6 +15,11 @@ class Sealed:
         self._transactional = transactional
         self._header = b""
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its turn has come."""
+        return bool(self._header)
+
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         producer = producer_id, producer_epoch, base_sequence
         self._header = header(self.batch, producer=producer, transactional=self._transactional)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from config.settings import Settings
@@ -15,7 +15,7 @@ from consumer.chunk import Encoded, Finished
 from consumer.failures import CannotConnect, Stalled
 from consumer.kafka.client import describe, start_client, stop_client
 from consumer.kafka.messages import dead_letters, log_dead_letters
-from consumer.kafka.publisher import Turns, make_producer, packing, send
+from consumer.kafka.producer import Producer, packing
 from consumer.kafka.sink import Instead
 from consumer.lane import StartOver
 from consumer.wire.packing import encode
@@ -52,9 +52,8 @@ class TransactionalSink:
         self._packing = packing(settings)
         self._service = service
         transactional_id = f"{settings.group_id}-{partition.topic}-{partition.partition}"
-        self._make = partial(make_producer, settings, transactional_id)
-        self._turns = Turns(asyncio.Lock)
-        self._producer: AIOKafkaProducer | None = None
+        self._make = partial(Producer, settings, transactional_id)
+        self._producer: Producer | None = None
         self.failing_since: float | None = None
 
     async def open(self) -> None:
@@ -115,16 +114,16 @@ class TransactionalSink:
         except (KafkaError, TimeoutError, AssertionError) as error:  # illegal states are told by assertions
             raise self._start_over(error) from error
 
-    async def _send(self, producer: AIOKafkaProducer, finished: Finished) -> None:
+    async def _send(self, producer: Producer, finished: Finished) -> None:
         partition = self._partition.partition
         for batch in finished.processed.answers:
             try:
-                await send(producer, self._settings.result_topic, partition, [batch], self._turns)
+                await producer.append(self._settings.result_topic, partition, [batch])
             except MessageSizeTooLargeError as error:
                 raise AnswersTooLarge(finished, batch) from error
         if finished.processed.rejections:
             letters = encode(dead_letters(finished, self._service), self._packing)
-            await send(producer, self._settings.dead_letter_topic, partition, letters, self._turns)
+            await producer.append(self._settings.dead_letter_topic, partition, letters)
 
     async def _make_fit(self, finished: Finished, refused: Encoded) -> None:
         """Have the answers of a batch that was *refused* go one by one, and something else in the place of a lone one."""
@@ -135,7 +134,7 @@ class TransactionalSink:
         alone = refused.records == 1
         answers[at : at + 1] = await self._instead(finished, refused) if alone else singles(refused, self._packing)
 
-    def _started_producer(self) -> AIOKafkaProducer:
+    def _started_producer(self) -> Producer:
         if self._producer is None:
             raise StartOver("the producer has been closed")
         return self._producer
@@ -149,7 +148,7 @@ class TransactionalSink:
         return StartOver(describe(error))
 
 
-async def abort(producer: AIOKafkaProducer) -> None:
+async def abort(producer: Producer) -> None:
     """Abort what *producer* may have begun; if that fails, whoever is next does it by fencing."""
     if producer._txn_manager.is_in_transaction():
         try:

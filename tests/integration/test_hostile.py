@@ -1,6 +1,5 @@
 """What a hostile producer sends, and what it costs the others: nothing. SECURITY.md tells the rest."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -9,8 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from structlog.testing import capture_logs
 
-from consumer.kafka.publisher import Turns, make_producer
-from consumer.kafka.publisher import send as publish
+from consumer.kafka.producer import Producer
 from consumer.wire.compression import EXPANDED_BYTES_MAX
 from consumer.wire.packing import encode
 from tests.support.brokers import Broker, Topics
@@ -85,10 +83,10 @@ async def test_a_header_whose_name_is_no_text_ends_nobody(broker: Broker, topics
     settings = settings_for(broker, topics)
     (batch,) = encode([(None, b"no batch", [("abc", b"1")], None)], FORM.packing)
     hostile = batch._replace(data=batch.data.replace(b"abc", b"\xff\xfea"))
-    producer = make_producer(settings)
+    producer = Producer(settings)
     await producer.start()
     try:
-        await publish(producer, topics.request_topic, 0, [hostile], Turns(asyncio.Lock))
+        await producer.append(topics.request_topic, 0, [hostile])
     finally:
         await producer.stop()
     async with running_service(settings) as service:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sys import maxsize
 
 from config.settings import Settings
-from consumer.kafka.publisher import packing
+from consumer.kafka.producer import packing
 from consumer.ledger.entry import COMPLETE, VERDICTS, Entry, Expectation
 from consumer.ledger.ledger import Ledger
 from consumer.pool import Pool

@@ -1,15 +1,14 @@
 """Clients of aiokafka that remember what was asked of them, and do what the test wants."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from consumer.chunk import Encoded
 from consumer.kafka.partition import Partition
-from consumer.kafka.sealed import Sealed
 from consumer.wire.log import LogBatch
 from consumer.wire.records import messages
 
@@ -102,23 +101,19 @@ class FakeCommitter:
             self._at_once -= 1
 
 
-def values_of(batch: Sealed) -> list[bytes | None]:
+def values_of(batch: Encoded) -> list[bytes | None]:
     """The values of a batch's records."""
-    return [value for _, value, _, _ in messages(batch.batch)]
+    return [value for _, value, _, _ in messages(batch)]
 
 
 class FakeProducer:
-    """A producer of a topic with two partitions. What is sent is acknowledged when `gate` opens, or fails by `error`."""
-
-    _txn_manager = SimpleNamespace(transactional_id=None)
+    """A producer. What is sent is acknowledged when `gate` opens, or fails by `error`."""
 
     def __init__(self, *, error: Exception | None = None) -> None:
         self.error = error
         self.gate = asyncio.Event()
         self.gate.set()
         self.sent: defaultdict[int, list[list[bytes | None]]] = defaultdict(list)
-        self.waiting: Counter[int] = Counter()
-        self.waiting_max = 0
         self.is_stopped = False
 
     async def start(self) -> None:
@@ -127,21 +122,12 @@ class FakeProducer:
     async def stop(self) -> None:
         self.is_stopped = True
 
-    async def partitions_for(self, topic: str) -> set[int]:
-        return {0, 1}
-
-    async def send_batch(self, batch: Sealed, topic: str, *, partition: int) -> "asyncio.Future[None]":
-        self.waiting[partition] += 1
-        self.waiting_max = max(self.waiting_max, self.waiting[partition])
+    async def append(self, topic: str, partition: int, batches: Sequence[Encoded]) -> None:
         await self.gate.wait()
-        self.waiting[partition] -= 1
-        self.sent[partition].append(values_of(batch))
-        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self.error is None:
-            sent.set_result(None)
-        else:
-            sent.set_exception(self.error)
-        return sent
+        for batch in batches:
+            self.sent[partition].append(values_of(batch))
+            if self.error is not None:
+                raise self.error
 
     def values(self, partition: int) -> list[bytes | None]:
         """All that was sent to *partition*, in order, acknowledged or not."""

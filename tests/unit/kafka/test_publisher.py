@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
@@ -11,8 +11,8 @@ from config.settings import Settings
 from consumer.chunk import Encoded
 from consumer.failures import Stalled
 from consumer.kafka import publisher as module
-from consumer.kafka.publisher import Publisher, make_producer, packing
-from consumer.kafka.sealed import Sealed
+from consumer.kafka.producer import packing
+from consumer.kafka.publisher import Publisher
 from consumer.wire.packing import encode
 from consumer.wire.records import messages
 from tests.support.waiting import wait_until
@@ -34,12 +34,12 @@ class Choosy(FakeProducer):
         self._bytes_max = bytes_max
         self.is_poisoned = False
 
-    async def send_batch(self, batch: Sealed, topic: str, *, partition: int) -> "asyncio.Future[None]":
+    async def append(self, topic: str, partition: int, batches: Sequence[Encoded]) -> None:
         if self.is_poisoned:
             self.error = OutOfOrderSequenceNumber()
-        elif sum(len(value or b"") for value in values_of(batch)) > self._bytes_max:
+        elif sum(len(value or b"") for batch in batches for value in values_of(batch)) > self._bytes_max:
             self.error, self.is_poisoned = MessageSizeTooLargeError(), True
-        return await super().send_batch(batch, topic, partition=partition)
+        await super().append(topic, partition, batches)
 
 
 class PartlyAway(FakeProducer):
@@ -49,9 +49,9 @@ class PartlyAway(FakeProducer):
         super().__init__()
         self._away = partition
 
-    async def send_batch(self, batch: Sealed, topic: str, *, partition: int) -> "asyncio.Future[None]":
+    async def append(self, topic: str, partition: int, batches: Sequence[Encoded]) -> None:
         self.error = KafkaError("no leader") if partition == self._away else None
-        return await super().send_batch(batch, topic, partition=partition)
+        await super().append(topic, partition, batches)
 
 
 @contextlib.asynccontextmanager
@@ -148,27 +148,3 @@ async def test_a_batch_is_acknowledged_before_the_next_one_is_sent() -> None:
         assert await publisher.publish(0, [*batches(b"a", b"b"), *batches(b"c")]) == []
     assert failing.sent[0] == [[b"a", b"b"]]
     assert next_one.sent[0] == [[b"a", b"b"], [b"c"]]
-
-
-async def test_only_one_sender_waits_for_a_partition_and_none_for_another_s() -> None:
-    """T16: aiokafka lets the second one time out long before its time."""
-    producer = FakeProducer()
-    producer.gate.clear()
-    async with publishing(producer) as publisher:
-        lanes = [asyncio.create_task(publisher.publish(lane, batches(b"%d" % lane))) for lane in range(6)]
-        await wait_until(lambda: producer.waiting.total() == 2)
-        producer.gate.set()
-        assert await asyncio.gather(*lanes) == [[]] * 6
-    assert producer.waiting_max == 1
-    assert [producer.values(partition) for partition in (0, 1)] == [[b"0", b"2", b"4"], [b"1", b"3", b"5"]]
-
-
-async def test_the_producer_is_made_to_lose_nothing_and_to_wait_for_nothing() -> None:
-    """T15: batches are our own affair."""
-    producer = make_producer(SETTINGS)
-    try:
-        assert producer._sender._acks == -1
-        assert producer._txn_manager is not None  # idempotent
-        assert producer._message_accumulator._linger_time == 0
-    finally:
-        await producer.stop()
