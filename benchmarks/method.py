@@ -44,9 +44,11 @@ REPEAT = """\
 ```console
 $ make bench                         # everything, in about half an hour; writes this page, its picture and the README's figures
 $ make bench-quick                   # small and medium against three peers, in under five minutes; writes nothing here
+$ make bench PYTHON=/usr/bin/python3 # by another Python, for the service and its peers alike, in a fresh clone
 $ .venv/bin/python -m benchmarks --plan      # what would be measured, and how long it takes
 $ .venv/bin/python -m benchmarks --render    # this page again, from benchmarks/results/latest.json
 ```
 
 It needs Java and Maven, some 12 GB of disk, and a machine that does nothing else: how busy it was before the run is part of the figures.
+The Python should be one that is built with optimisations, as those of Debian and of the official images are.
 """
