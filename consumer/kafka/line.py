@@ -64,7 +64,9 @@ class Line:
         while leaving := self._next():
             try:
                 response = await self._client.send(self._node, self._request(leaving))
-                codes = {(topic, partition): code for topic, of in response.topics for partition, code, *_ in of}
+                codes = {
+                    (topic, partition): code for topic, answers in response.topics for partition, code, *_ in answers
+                }
                 outcomes = [for_code(codes[waiting.place])() for waiting in leaving]
             except Exception as error:  # noqa: BLE001 - T19: also what is not Kafka's own is an answer to those who wait
                 outcomes = [_failure(error) for _ in leaving]
