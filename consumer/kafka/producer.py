@@ -92,6 +92,8 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # aiokafka is not typed
                 return
 
     def _line(self, place: TopicPartition) -> Line:
+        if self._disconnecting:
+            raise ProducerClosed
         leader = self.client.cluster.leader_for_partition(place)
         if leader in NO_LEADER:
             raise NotLeaderForPartitionError

@@ -257,6 +257,20 @@ async def test_a_stop_that_is_given_up_ends_what_is_on_its_way() -> None:
     assert len(brokers.received) == 1
 
 
+async def test_a_stop_that_is_given_up_ends_those_who_are_about_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T18: whoever waits for an answer of such a client waits in vain."""
+    monkeypatch.setattr(module, "RETRY_WAIT_S", 0.1)
+    brokers = FakeBrokers(KafkaConnectionError("reset"))
+    producer = Producer(SETTINGS)
+    producer.client = brokers
+    appending = asyncio.create_task(producer.append(TOPIC, 0, batch()))
+    await wait_until(lambda: brokers.metadata_updates)
+    await stop_client(producer, timeout_s=0.01)
+    with pytest.raises(ProducerClosed):
+        await asyncio.wait_for(appending, 5)
+    assert len(brokers.received) == 1
+
+
 async def test_the_producer_is_made_to_lose_nothing_and_to_wait_for_nothing() -> None:
     """T15: batches are our own affair."""
     producer = Producer(SETTINGS)
