@@ -1,16 +1,20 @@
 """Record batches as they are made here, and as the client's own builder makes them: nobody is to see a difference."""
 
+from itertools import islice, pairwise
+
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consumer.chunk import Encoded
 from consumer.wire import layout
 from consumer.wire.layout import as_varint, varint
 from consumer.wire.packing import CODECS, Compression, Message, Packing, batches, block, encode, header
 from consumer.wire.records import messages
 
 HUGE = 1 << 30
+ROOM = 1 << 20  # for all that a test makes; the client clears it for each batch
 NOW_MS = 1_764_000_000_000
 
 made = st.tuples(
@@ -21,19 +25,21 @@ made = st.tuples(
 )
 
 
-def built_by_the_client(some: list[Message], packing: Packing) -> list[bytes]:
-    """What aiokafka would send, of *some* that are not empty."""
-    built = []
-    builder = BatchBuilder(packing.batch_bytes_max, CODECS[packing.compression])
+def built_by_the_client(some: list[Message], compression: Compression = "none") -> bytes:
+    """The batch that aiokafka would send, of *some* that are not empty."""
+    builder = BatchBuilder(ROOM, CODECS[compression])
     for key, value, headers, made_at in some:
-        message = {"key": key, "value": value, "headers": headers, "timestamp": made_at}
-        if builder.append(**message) is None:
-            built.append(builder)
-            builder = BatchBuilder(packing.batch_bytes_max, CODECS[packing.compression])
-            builder.append(**message)
-    for one in (*built, builder):
-        one._set_producer_state(-1, -1, -1)
-    return [bytes(one._build()) for one in (*built, builder)]
+        assert builder.append(key=key, value=value, headers=headers, timestamp=made_at) is not None
+    builder._set_producer_state(-1, -1, -1)
+    return bytes(builder._build())
+
+
+def dealt(some: list[Message], packed: list[Encoded]) -> list[list[Message]]:
+    """Which of *some* are in each batch."""
+    left = iter(some)
+    held = [[*islice(left, batch.records)] for batch in packed]
+    assert not [*left]
+    return held
 
 
 @given(
@@ -44,18 +50,28 @@ def built_by_the_client(some: list[Message], packing: Packing) -> list[bytes]:
 def test_batches_are_byte_for_byte_those_of_the_client(
     some: list[Message], batch_bytes_max: int, compression: Compression
 ) -> None:
-    packing = Packing(batch_bytes_max, compression)
-    ours = [layout.header(batch) + batch.data for batch in encode(some, packing)]
-    assert ours == built_by_the_client(some, packing)
+    packed = encode(some, Packing(batch_bytes_max, compression))
+    ours = [layout.header(batch) + batch.data for batch in packed]
+    assert ours == [built_by_the_client(held, compression) for held in dealt(some, packed)]
+
+
+@given(some=st.lists(made, min_size=1, max_size=30), batch_bytes_max=st.integers(1, 30_000))
+@example(some=[(None, b"x" * 50, [], NOW_MS), (None, b"y" * 50, [], NOW_MS)], batch_bytes_max=175)
+def test_a_batch_has_as_many_records_as_fit_and_one_at_least(some: list[Message], batch_bytes_max: int) -> None:
+    """To the last byte, which the client leaves free."""
+    held = dealt(some, encode(some, Packing(batch_bytes_max, "none")))
+    for batch in held:
+        assert len(batch) == 1 or len(built_by_the_client(batch)) <= batch_bytes_max
+    for batch, following in pairwise(held):
+        assert len(built_by_the_client([*batch, following[0]])) > batch_bytes_max
 
 
 def test_a_batch_may_have_more_records_than_numbers_are_kept_for() -> None:
     some: list[Message] = [(b"", b"x", [], NOW_MS)] * 5_000
     packing = Packing(HUGE, "none")
     (same_time,) = batches([b""] * 5_000, [b"x"] * 5_000, [block([])] * 5_000, packing)
-    (theirs,) = built_by_the_client(some, packing)
     (ours,) = encode(some, packing)
-    assert layout.header(ours) + ours.data == theirs
+    assert layout.header(ours) + ours.data == built_by_the_client(some)
     assert same_time.data == ours.data
 
 
