@@ -82,7 +82,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # aiokafka is not typed
             except DuplicateSequenceNumber:
                 return  # a try whose answer was lost had arrived
             except KafkaError as error:
-                if self._disconnecting or not error.retriable:
+                if not error.retriable:
                     raise
                 if tries == 1:
                     log.warning("batch not taken, trying again", **place._asdict(), error=describe(error))
