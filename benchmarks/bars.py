@@ -116,6 +116,8 @@ def _against_limits(document: Document) -> Iterator[Bar]:
         "large, one core: the worker's function against pydantic and `sum`, verdicts identical",
         3.0,
         faster if one_core.get("verdicts_identical", True) else 0.0,
+        ceiling=_ratio(one_core.get("unproven_per_s"), one_core.get("pydantic_and_sum_per_s")),
+        because="if simdjson read the integers and numpy summed them, and nothing were proved and no answer written",
     )
     used = median(document, "drains", "small", "batchsum", "cpu_s_per_million")
     yield Bar(

@@ -92,3 +92,9 @@ def test_different_verdicts_of_the_two_sums_are_worth_nothing_however_quick() ->
         bar("one core", limits={"one_core": {**one_core, "verdicts_identical": same}}).verdict for same in (True, False)
     ]
     assert judged == ["met", "missed"]
+
+
+@pytest.mark.parametrize(("unproven_per_s", "verdict"), [(3.1, "missed"), (2.9, "limit shown")])
+def test_the_function_need_not_beat_reading_and_summing_without_a_proof(unproven_per_s: float, verdict: str) -> None:
+    one_core = {"process_chunk_per_s": 2.5, "pydantic_and_sum_per_s": 1.0, "unproven_per_s": unproven_per_s}
+    assert bar("one core", limits={"one_core": one_core}).verdict == verdict
