@@ -36,6 +36,11 @@ class Bar(NamedTuple):
         return "" if self.measured is None else f"{number(self.measured)} {self.unit}"
 
     @property
+    def best(self) -> str:
+        """The limit, in words, where that is what stands in the way; nothing otherwise."""
+        return f"{number(self.ceiling)} {self.unit}" if self.ceiling and self.verdict == "limit shown" else ""
+
+    @property
     def verdict(self) -> Verdict:
         if self.measured is None:
             return "not measured"

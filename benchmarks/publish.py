@@ -75,12 +75,13 @@ def figures(document: Document) -> str:
 
 
 def _bars(judged: Sequence[Bar]) -> Iterator[str]:
-    """How many promises are kept, and which are not."""
+    """How many promises are kept, which are not, and what stands in their way."""
     measured = [bar for bar in judged if bar.measured is not None]
     missed = [bar for bar in measured if bar.verdict != "met"]
     yield f"Of {len(measured)} bars that were set before measuring, {len(measured) - len(missed)} are met."
     if missed:
-        yield table([["missed", "bar", "measured"], *([bar.promise, bar.bound, bar.found] for bar in missed)])
+        rows = ([bar.promise, bar.bound, bar.found, bar.best] for bar in missed)
+        yield table([["missed", "bar", "measured", "the limit here"], *rows])
 
 
 def _rates(document: Document) -> str:

@@ -75,8 +75,8 @@ def _bars(judged: Sequence[Bar]) -> Iterator[Sequence[str]]:
     yield "", "bar", "measured", ""
     for bar in judged:
         verdict = f"**{bar.verdict}**" if bar.verdict == "missed" else bar.verdict
-        if bar.verdict == "limit shown" and bar.ceiling is not None:
-            verdict = f"**missed**; limit shown: {number(bar.ceiling)} {bar.unit} {bar.because}"
+        if bar.verdict == "limit shown":
+            verdict = f"**missed**; limit shown: {bar.best} {bar.because}"
         yield bar.promise, bar.bound, bar.found, verdict
 
 
