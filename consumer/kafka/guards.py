@@ -15,6 +15,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
@@ -31,6 +32,9 @@ _do_heartbeat = GroupCoordinator._do_heartbeat
 _unpack = PartitionRecords._unpack_records
 _reset_generation = GroupCoordinator.reset_generation
 _join_as_follower = CoordinatorGroupRebalance._on_join_follower
+_failure = MessageBatch.failure
+_error_transaction = TransactionManager.error_transaction
+_fatal_error = TransactionManager.fatal_error
 
 
 async def _send_request_minding_group_errors(self: GroupCoordinator, request: Any) -> Any:
@@ -108,6 +112,28 @@ def _increment_sequence_number(self: TransactionManager, partition: TopicPartiti
     self._sequence_numbers[partition] = (self._sequence_numbers[partition] + records) % SEQUENCE_NUMBERS
 
 
+def _failure_heard(self: MessageBatch, exception: Exception) -> None:
+    """T37: whoever sent a batch hears of its failure, and nobody need hear of it again.
+
+    The original tells as well whoever might wait until the batch has left, and for its transaction's end, where mostly
+    nobody does. An error that nobody asks for is logged whenever memory is cleared: at night, of a lane that went on long ago.
+    """
+    _failure(self, exception)
+    self._drain_waiter.exception()
+
+
+def _error_transaction_heard(self: TransactionManager, exc: Exception) -> None:
+    """T37, of a transaction that can be aborted."""
+    _error_transaction(self, exc)
+    self._transaction_waiter.exception()
+
+
+def _fatal_error_heard(self: TransactionManager, exc: Exception) -> None:
+    """T37, of the last one of its producer: somebody else has the transactional id now, say."""
+    _fatal_error(self, exc)
+    self._transaction_waiter.exception()
+
+
 @contextlib.contextmanager
 def _fetch_context(self: SubscriptionState) -> Iterator[None]:
     """T4: a poll that raises or is cancelled has ended all the same.
@@ -169,6 +195,9 @@ def install() -> None:
     GroupCoordinator.reset_generation = _reset_generation_but_remember
     CoordinatorGroupRebalance._on_join_follower = _join_as_a_watchful_follower
     TransactionManager.increment_sequence_number = _increment_sequence_number
+    MessageBatch.failure = _failure_heard
+    TransactionManager.error_transaction = _error_transaction_heard
+    TransactionManager.fatal_error = _fatal_error_heard
     SubscriptionState.fetch_context = _fetch_context
     PartitionRecords._consumer_record = _as_it_is
     PartitionRecords._unpack_records = _unpack_records

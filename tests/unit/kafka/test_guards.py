@@ -1,18 +1,25 @@
 """The repairs of aiokafka itself: what it does wrong by itself, it does right once they are installed."""
 
+import asyncio
+import gc
 import subprocess
 import sys
+from collections.abc import Callable
 
 import aiokafka
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
     NotCoordinatorForGroupError,
+    ProducerFenced,
     UnknownMemberIdError,
 )
+from aiokafka.producer.message_accumulator import MessageBatch
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, JoinGroupResponse_v5
 
@@ -125,6 +132,42 @@ async def test_a_poll_among_others_does_not_end_theirs() -> None:
         with subscriptions.fetch_context():
             pass
         assert subscriptions.fetcher_idle_time == 0
+
+
+@pytest.fixture
+async def complaints() -> list[object]:
+    """What the event loop has found fault with."""
+    found: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context))
+    return found
+
+
+@pytest.mark.parametrize("end", [TransactionManager.error_transaction, TransactionManager.fatal_error])
+async def test_a_transaction_that_has_failed_leaves_no_error_that_nobody_asks_for(
+    end: Callable[[TransactionManager, Exception], None], complaints: list[object]
+) -> None:
+    """T37: it would be logged whenever memory is cleared."""
+    transactions = TransactionManager("ours", 1_000)
+    transactions.set_pid_and_epoch(1, 0)
+    transactions.begin_transaction()
+    end(transactions, ProducerFenced())
+    del transactions
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_batch_that_has_failed_tells_whoever_sent_it_and_leaves_no_error_that_nobody_asks_for(
+    complaints: list[object],
+) -> None:
+    """T37."""
+    batch = MessageBatch(TopicPartition("results", 0), builder=None, ttl=1, linger_time=0)
+    sent = batch.future
+    batch.failure(exception=ProducerFenced())
+    with pytest.raises(ProducerFenced):
+        await sent
+    del batch, sent
+    gc.collect()
+    assert complaints == []
 
 
 def test_another_version_of_aiokafka_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
