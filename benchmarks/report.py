@@ -189,8 +189,7 @@ def _limits(document: Document) -> Iterator[Sequence[str]]:
         ("simdjson and numpy without proof or answer, one core: large", "unproven_per_s"),
         (f"pydantic and `sum`, one core: large ({same})", "pydantic_and_sum_per_s"),
     ):
-        if figure in one:
-            yield title, number(one[figure]), *none
+        yield title, number(one[figure]), *none
     for name in ("producer_performance", "consumer_performance"):
         tool = limits[name]
         title = "".join(word.capitalize() for word in name.split("_"))
