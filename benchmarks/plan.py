@@ -105,13 +105,14 @@ FULL = Plan(
     steps=(
         Step("limits"),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["small"], rounds=3, slow_rounds=2),
+        Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
+        Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
+        Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
+        # After all backlogs: a cold broker compiles its code while it serves, on the same two cores, and answers are late then.
         Step("under_load", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.
         Step("ways", WAYS, PROFILES["small"], rounds=3),
-        Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
-        Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
-        Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
         Step("under_load", PEERS, PROFILES["small"], rounds=1),
         Step("alone", PEERS, PROFILES["small"], rounds=1),
     ),
