@@ -14,6 +14,7 @@ from benchmarks.profiles import PROFILES
 
 TICK_S = 0.005
 SPAN_TICKS = 10
+LINGER_MS = 1.5  # until a whole burst is there: it is to be one batch. By default, Kafka's clients wait for 5
 
 
 class Load(NamedTuple):
@@ -74,7 +75,7 @@ def _send(bootstrap_servers: str, topic: str, load: Load) -> Sent:
     producer = Producer(
         {
             "bootstrap.servers": bootstrap_servers,
-            "linger.ms": 0.5,
+            "linger.ms": LINGER_MS,
             "acks": "1",
             "queue.buffering.max.messages": 0,  # no bound: what is due is due, even if the broker cannot take it yet
             **CLIENT,

@@ -15,13 +15,14 @@ and just-in-time compilers count for nobody; processor time is that of the same 
 Memory is the proportional set size: what is shared is counted once. After every run all answers are read and compared with the right
 sums; a wrong or missing one makes it a failure.
 
-**Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is less
-than the rate of a backlog that is there already. It is measured right before each load, for the machine's speed drifts, by sending at that
-higher rate for two seconds and seeing how many answers come a second until the last one. The latency is from when a request was due (bursts every 5 ms, to one partition after the other, that wait for nobody, so that no stall
-is hidden) to when the broker appended the answer; where the load itself was late, the table says so. "Slowest to quickest" tells how steadily the machine ran: the processor
-time that the sender took for the same work, in the slowest tenth of all spans of 50 ms against the quickest. At 2, half of what can be borne in
-a good moment is all that can be borne in a bad one. Loads come after the backlogs, and the
-service's first three, and the first second of every load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an
+**Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is
+less than the rate of a backlog that is there already. It is measured right before each load, for the machine's speed drifts, by sending
+at that higher rate for two seconds and seeing how many answers come a second until the last one. The latency is from when a request was
+due (bursts every 5 ms, each a batch for one partition after the other, that wait for nobody, so that no stall is hidden) to when the
+broker appended the answer; where the load itself was late, the table says so. "Slowest to quickest" tells how steadily the machine ran:
+the processor time that the sender took for the same work, in the slowest tenth of all spans of 50 ms against the quickest. At 2, half of
+what can be borne in a good moment is all that can be borne in a bad one. Loads come after the backlogs, and the service's first one, and
+the first second of every load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an
 interpreter until there have been thousands; so exactly once is compared with at least once after the loads, not before them.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.

@@ -21,7 +21,6 @@ TITLES: dict[Kind, str] = {
 OVERHEAD_S: dict[Kind, float] = {"limits": 25.0, "drains": 3.5, "ways": 9.0, "under_load": 15.0, "alone": 4.0}
 YARDSTICK_S: dict[Kind, float] = {"drains": 11.0, "alone": 6.0}  # what the service is held against, in each round
 WARM_UP_S = 5.5
-WARM_UP_LOADS = 3
 FILL_S = 12.0  # of a profile's topics
 LONE_S = 0.05
 BURST = 2.0  # times as long as it is sent, a saturating burst takes to be answered
@@ -34,7 +33,7 @@ class Step(NamedTuple):
     """One kind of measure, of some systems in turn, *rounds* times; *slow_rounds* times of those that are slow.
 
     Backlogs are drained once more, and first, by each: to warm all up, and to see how much it is to be given. Loads of
-    several rounds are borne `WARM_UP_LOADS` times more.
+    several rounds are borne once more, too.
     """
 
     kind: Kind
@@ -54,9 +53,7 @@ class Step(NamedTuple):
     @property
     def warm_up_rounds(self) -> int:
         """How many rounds there are before those that count, for caches and just-in-time compilers."""
-        if self.is_drained:
-            return 1
-        return WARM_UP_LOADS if self.kind == "under_load" and self.rounds > 1 else 0
+        return int(self.is_drained or (self.kind == "under_load" and self.rounds > 1))
 
     def rounds_of(self, system: System) -> int:
         """How many rounds of this system count."""
@@ -109,7 +106,7 @@ FULL = Plan(
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
         Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
         # After all backlogs: a cold broker compiles its code while it serves, on the same two cores, and answers are late then.
-        Step("under_load", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
+        Step("under_load", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=5),
         Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.
         Step("ways", WAYS, PROFILES["small"], rounds=3),
