@@ -52,7 +52,10 @@ def drain(stage: Stage, system: System, profile: Profile, batches: int, *, timeo
     broker_cpu_s = stage.cpu_s()
     started_at = time.time()
     try:
-        with system.running(stage, requests=requests, results=results) as processes:
+        with (
+            system.running(stage, requests=requests, results=results) as processes,
+            processes.sampled() as samples,
+        ):
             wait_for_answers(stage, processes, results, batches, timeout_s=timeout_s)
             last = processes.sample()
             broker_cpu_s = stage.cpu_s() - broker_cpu_s
@@ -61,7 +64,7 @@ def drain(stage: Stage, system: System, profile: Profile, batches: int, *, timeo
         stage.delete(results)
     return _figures(
         judgement,
-        [*processes.samples, last],
+        [*samples, last],
         batches=batches,
         integers_per_batch=profile.integers(batches) / batches,
         started_at=started_at,

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -49,9 +49,6 @@ class Processes:
         self._environment = {**own, **environment}
         self._log_file = directory / "system.log"
         self._started: list[tuple[subprocess.Popen[bytes], LastWill]] = []
-        self._done = threading.Event()
-        self._sampler = threading.Thread(target=self._keep_sampling, daemon=True)
-        self.samples: list[Sample] = []
 
     def __enter__(self) -> Self:
         try:
@@ -60,14 +57,11 @@ class Processes:
         except BaseException:
             self._stop()
             raise
-        self._sampler.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
-        self._sampler.join()
         self._stop()
 
     def check(self) -> None:
@@ -99,6 +93,28 @@ class Processes:
             cpu_s += times.user + times.system + times.children_user + times.children_system
             parent_cpu_s += (times.user + times.system) * (process.pid in parents)
         return Sample(time.time(), cpu_s, parent_cpu_s, memory_bytes)
+
+    @contextlib.contextmanager
+    def sampled(self) -> Iterator[Sequence[Sample]]:
+        """A sample four times a second, until the context is left.
+
+        Each takes some milliseconds of the cores that are measured, and memory is not allotted meanwhile: so there are none
+        where latency counts.
+        """
+        samples: list[Sample] = []
+        done = threading.Event()
+
+        def keep_sampling() -> None:
+            while not done.wait(SAMPLE_EVERY_S):
+                samples.append(self.sample())
+
+        sampler = threading.Thread(target=keep_sampling, daemon=True)
+        sampler.start()
+        try:
+            yield samples
+        finally:
+            done.set()
+            sampler.join()
 
     def _start(self) -> None:
         with self._log_file.open("ab") as log:
@@ -134,10 +150,6 @@ class Processes:
             except psutil.NoSuchProcess:
                 continue
         return found
-
-    def _keep_sampling(self) -> None:
-        while not self._done.wait(SAMPLE_EVERY_S):
-            self.samples.append(self.sample())
 
 
 def _kill_group(pid: int) -> None:
