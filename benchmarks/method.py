@@ -1,4 +1,7 @@
-"""What the report says of how its figures were come by. All of it is as the harness does it; change both together."""
+"""What the report says of how its figures were come by. All of it is as the harness does it; change both together.
+
+A run keeps it with its figures, so that a report tells how they, and not the next ones, were measured.
+"""
 
 METHOD = """\
 Every system is a process of its own, with the versions above and the settings in `benchmarks/peers/`: what its own documentation
@@ -21,9 +24,9 @@ at that higher rate for two seconds and seeing how many answers come a second un
 due (bursts every 5 ms, each a batch for one partition after the other, that wait for nobody, so that no stall is hidden) to when the
 broker appended the answer; where the load itself was late, the table says so. "Slowest to quickest" tells how steadily the machine ran:
 the processor time that the sender took for the same work, in the slowest tenth of all spans of 50 ms against the quickest. At 2, half of
-what can be borne in a good moment is all that can be borne in a bad one. Loads come after the backlogs, and the service's first one, and
-the first second of every load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an
-interpreter until there have been thousands; so exactly once is compared with at least once after the loads, not before them.
+what can be borne in a good moment is all that can be borne in a bad one. The service's first two loads, and the first second of every
+load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an interpreter until there have
+been thousands; so exactly once is compared with at least once after the loads, not before them.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.
 

@@ -15,6 +15,7 @@ from benchmarks.drain import Drain, drain
 from benchmarks.fetching import Fetched, fetched
 from benchmarks.latency import Latency
 from benchmarks.machine import busy, machine, memory_bound_mib
+from benchmarks.method import METHOD
 from benchmarks.plan import LATE, Plan, Step
 from benchmarks.profiles import PROFILES, Profile
 from benchmarks.systems import OURS, WORKERS, System
@@ -35,6 +36,7 @@ def run(plan: Plan, into: Path) -> None:
             "plan": plan.name,
             "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "machine": machine(kafka.description),
+            "method": METHOD,
             "busy_before": busy_share,
             "workers": WORKERS,
             "partitions": PARTITIONS,

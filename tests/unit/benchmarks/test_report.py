@@ -27,6 +27,7 @@ def document(**others: Any) -> dict[str, Any]:
         "plan": "full",
         "made": "2026-01-31 09:30 UTC",
         "machine": {"processor": "a processor", "broker": "a <broker>"},
+        "method": "By a sundial.",
         "busy_before": 0.01,
         "workers": 2,
         "finished": True,
@@ -54,6 +55,10 @@ def test_figures_of_a_busy_machine_or_of_half_a_run_say_so_wherever_they_are_rea
         assert "**" not in write(document()).partition("|")[0]
         assert "Provisional: the machine was 30% busy" in write(document(busy_before=0.3))
         assert "The run was interrupted" in write(document(finished=False))
+
+
+def test_a_report_tells_how_its_own_figures_were_measured() -> None:
+    assert "## How it is measured\n\nBy a sundial.\n" in report(document(), plot="p.svg")
 
 
 def test_whoever_failed_is_in_the_report_with_what_happened() -> None:
