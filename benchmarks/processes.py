@@ -98,8 +98,7 @@ class Processes:
     def sampled(self) -> Iterator[Sequence[Sample]]:
         """A sample four times a second, until the context is left.
 
-        Each takes some milliseconds of the cores that are measured, and memory is not allotted meanwhile: so there are none
-        where latency counts.
+        Each takes some milliseconds of the cores that are measured: so there are none where latency counts.
         """
         samples: list[Sample] = []
         done = threading.Event()
