@@ -7,7 +7,8 @@ METHOD = """\
 Every system is a process of its own, with the versions above and the settings in `benchmarks/peers/`: what its own documentation
 advises for this job, with larger batches where that helped. All do the same: strict validation, exact sums, the same answer, offsets
 committed after the answers are published (FastStream record by record excepted: it acknowledges first, which is its default). The broker
-has the heap and the collector that Kafka's documentation advises for production (6 GiB and G1), or a quarter of the machine's memory if that is less.
+has the heap and the collector that Kafka's documentation advises for production: 6 GiB, or a quarter of the machine's memory if that is
+less, and G1.
 
 **Backlog.** The records are in the request topic before a system starts, the same for all, with distinct values; the system has a group of
 its own and an empty result topic, and the broker's append times in that topic are the clock. Each system first drains a small backlog,
@@ -24,9 +25,10 @@ at that higher rate for two seconds and seeing how many answers come a second un
 due (bursts every 5 ms, each a batch for one partition after the other, that wait for nobody, so that no stall is hidden) to when the
 broker appended the answer; where the load itself was late, the table says so. "Slowest to quickest" tells how steadily the machine ran:
 the processor time that the sender took for the same work, in the slowest tenth of all spans of 50 ms against the quickest. At 2, half of
-what can be borne in a good moment is all that can be borne in a bad one. The service's first two loads, and the first second of every
-load, do not count: a broker that has just started is busy compiling itself. Its transactions are run by an interpreter until there have
-been thousands; so exactly once is compared with at least once after the loads, not before them.
+what can be borne in a good moment is all that can be borne in a bad one. The service's loads follow each other, with no other system
+between. Its first two, its first one with exactly once, and the first second of every load do not count: a broker that has just started
+is busy compiling itself. The broker's transactions are run by an interpreter until there have been thousands; so exactly once is compared with at
+least once after the loads, not before them.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.
 

@@ -103,7 +103,7 @@ FULL = Plan(
     steps=(
         Step("limits"),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["small"], rounds=3, slow_rounds=2),
-        # By itself: what others have the broker do anew, it compiles meanwhile, on the cores that all share.
+        # Not in turn with others: the broker would compile code anew for each, on the cores that all share.
         Step("under_load", (OURS,), PROFILES["small"], rounds=5, warm_up_loads=2),
         Step("under_load", (EXACTLY_ONCE,), PROFILES["small"], rounds=3, warm_up_loads=1),
         Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
