@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import client, conn, errors
@@ -13,7 +13,17 @@ _create_connection = client.create_conn
 _bootstrap = AIOKafkaClient.bootstrap
 _next_step = OAuthAuthenticator.step
 
-_failures: ContextVar[list[Exception]] = ContextVar("failures")
+
+@dataclass(slots=True)
+class _Attempt:
+    """What has come of a bootstrap so far."""
+
+    connections: list[Any] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+
+# By task: a context would be inherited by the client's own task, which meets failures for as long as an outage lasts.
+_attempts: "dict[asyncio.Task[Any] | None, _Attempt]" = {}
 
 
 async def connect(*address: Any, ssl_context: Any = None, sasl_plain_password: Any = None, **options: Any) -> Any:
@@ -24,34 +34,44 @@ async def connect(*address: Any, ssl_context: Any = None, sasl_plain_password: A
     T24: whatever goes wrong in a handshake is a failed connection. aiokafka expects no other errors there than its own
     and the network's; one of Kerberos, or a signature that is wrong, would end the background task that met it.
     """
+    attempt = _attempts.get(asyncio.current_task()) or _Attempt()
     try:
-        return await _create_connection(
+        connection = await _create_connection(
             *address,
             ssl_context=ssl_context() if callable(ssl_context) else ssl_context,
             sasl_plain_password=sasl_plain_password() if callable(sasl_plain_password) else sasl_plain_password,
             **options,
         )
     except (errors.KafkaError, OSError, TimeoutError) as error:
-        _failures.get([]).append(error)
+        attempt.failures.append(error)
         raise
     except Exception as error:
         failure = errors.AuthenticationFailedError(f"{type(error).__name__}: {error}")
-        _failures.get([]).append(failure)
+        attempt.failures.append(failure)
         raise failure from error
+    attempt.connections.append(connection)
+    return connection
 
 
-async def _bootstrap_saying_why(self: AIOKafkaClient) -> None:
-    """T25: where no address is of use, the error of the last one is raised, which is otherwise only logged."""
-    failures: list[Exception] = []
-    token = _failures.set(failures)
+async def _bootstrap_and_tell(self: AIOKafkaClient) -> None:
+    """T25: where no address is of use, the error of the last one is raised, which is otherwise only logged.
+
+    T38: one that is cut short closes the connection that it asks for metadata; aiokafka leaves it to the collector.
+    """
+    task, attempt = asyncio.current_task(), _Attempt()
+    _attempts[task] = attempt
     try:
         await _bootstrap(self)
     except errors.KafkaConnectionError:
-        if not failures:
+        if not attempt.failures:
             raise
-        raise failures[-1] from None
+        raise attempt.failures[-1] from None
+    except BaseException:
+        for connection in attempt.connections:
+            connection.close()
+        raise
     finally:
-        _failures.reset(token)
+        del _attempts[task]
 
 
 async def _step_minding_refusal(self: OAuthAuthenticator, payload: bytes | None) -> Any:
@@ -92,6 +112,6 @@ def _status(refusal: bytes) -> str:
 def install() -> None:
     """Put the repairs in place; more than once does no harm."""
     client.create_conn = connect
-    AIOKafkaClient.bootstrap = _bootstrap_saying_why
+    AIOKafkaClient.bootstrap = _bootstrap_and_tell
     OAuthAuthenticator.step = _step_minding_refusal
     conn.wait_for = within
