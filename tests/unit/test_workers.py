@@ -1,6 +1,7 @@
 """What workers are asked for, and what is sent for it."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -66,3 +67,24 @@ async def test_an_answer_that_cannot_be_read_is_not_waited_for() -> None:
             await workers.run(30, NOWHERE, Unreadable)
     finally:
         await workers.end()
+
+
+async def test_a_start_that_is_given_up_halfway_leaves_no_error_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a worker that is reached, and not yet waited for; nobody would ask for it, and memory would be cleared of it aloud."""
+    loop, told, reached = asyncio.get_running_loop(), list[dict[str, Any]](), asyncio.Event()
+    connect = loop.create_connection
+
+    async def reach_and_dawdle(*address: Any, **options: Any) -> None:
+        await connect(*address, **options)
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(loop, "create_connection", reach_and_dawdle)
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    starting = asyncio.create_task(Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30))
+    await reached.wait()
+    starting.cancel()
+    await asyncio.wait([starting])
+    del starting
+    gc.collect()
+    assert told == []
