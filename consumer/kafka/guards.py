@@ -4,9 +4,10 @@ Each is written against the source of exactly that version, so the version is as
 read again before it is used.
 """
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiokafka
@@ -20,6 +21,7 @@ from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.util import create_future
 
 from consumer.wire.log import LogBatches
 
@@ -30,6 +32,7 @@ SEQUENCE_NUMBERS = 2**31
 _send_request = GroupCoordinator._send_req
 _do_heartbeat = GroupCoordinator._do_heartbeat
 _unpack = PartitionRecords._unpack_records
+_do_commit_offsets = GroupCoordinator._do_commit_offsets
 _reset_generation = GroupCoordinator.reset_generation
 _join_as_follower = CoordinatorGroupRebalance._on_join_follower
 _failure = MessageBatch.failure
@@ -124,14 +127,32 @@ def _failure_heard(self: MessageBatch, exception: Exception) -> None:
 
 def _error_transaction_heard(self: TransactionManager, exc: Exception) -> None:
     """T37, of a transaction that can be aborted."""
-    _error_transaction(self, exc)
-    self._transaction_waiter.exception()
+    _end_heard(self, _error_transaction, exc)
 
 
 def _fatal_error_heard(self: TransactionManager, exc: Exception) -> None:
-    """T37, of the last one of its producer: somebody else has the transactional id now, say."""
-    _fatal_error(self, exc)
-    self._transaction_waiter.exception()
+    """T37, of the last one of its producer: somebody else has the transactional id now, say.
+
+    Where a producer has no transaction, the original fails in telling it.
+    """
+    self._transaction_waiter = self._transaction_waiter or create_future()
+    _end_heard(self, _fatal_error, exc)
+
+
+def _end_heard(
+    self: TransactionManager, end: Callable[[TransactionManager, Exception], None], error: Exception
+) -> None:
+    offsets = [added for _, _, added in self._pending_txn_offsets]  # whoever sent these may have given up
+    end(self, error)
+    for told in (*offsets, self._transaction_waiter):
+        told.exception()
+
+
+def _do_commit_offsets_heard(self: GroupCoordinator, assignment: Any, offsets: Any) -> "asyncio.Task[None]":
+    """T37, of a commit that goes on by itself after it was given up."""
+    committing = asyncio.create_task(_do_commit_offsets(self, assignment, offsets))
+    committing.add_done_callback(lambda commit: commit.cancelled() or commit.exception())
+    return committing
 
 
 @contextlib.contextmanager
@@ -192,6 +213,7 @@ def install() -> None:
         raise RuntimeError("run Python without -O and PYTHONOPTIMIZE: aiokafka checks its state by assertions")
     GroupCoordinator._send_req = _send_request_minding_group_errors
     GroupCoordinator._do_heartbeat = _do_heartbeat_or_join_again
+    GroupCoordinator._do_commit_offsets = _do_commit_offsets_heard
     GroupCoordinator.reset_generation = _reset_generation_but_remember
     CoordinatorGroupRebalance._on_join_follower = _join_as_a_watchful_follower
     TransactionManager.increment_sequence_number = _increment_sequence_number

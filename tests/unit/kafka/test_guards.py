@@ -22,8 +22,10 @@ from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, JoinGroupResponse_v5
+from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import client, guards
+from tests.support.waiting import wait_until
 
 NOT_COORDINATOR = NotCoordinatorForGroupError.errno
 NOT_ALLOWED = GroupAuthorizationFailedError.errno
@@ -150,8 +152,51 @@ async def test_a_transaction_that_has_failed_leaves_no_error_that_nobody_asks_fo
     transactions = TransactionManager("ours", 1_000)
     transactions.set_pid_and_epoch(1, 0)
     transactions.begin_transaction()
+    transactions.add_offsets_to_txn({TopicPartition("requests", 0): OffsetAndMetadata(1, "")}, "batchsum")
     end(transactions, ProducerFenced())
     del transactions
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_producer_without_a_transaction_can_fail_too() -> None:
+    """T37: it has an idempotent producer's numbers to keep, and nobody who waits for a transaction's end."""
+    numbers = TransactionManager(None, 1_000)
+    numbers.fatal_error(KafkaError())
+    assert numbers.is_fatal_error()
+
+
+class SlowCoordinator:
+    """As much of a group coordinator as a commit needs, which is refused once `gate` is open."""
+
+    group_id, generation, member_id, coordinator_id = "group", 1, "member", 0
+    _do_commit_offsets = GroupCoordinator._do_commit_offsets
+
+    def __init__(self) -> None:
+        self._commit_lock = asyncio.Lock()
+        self.is_asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def ensure_coordinator_known(self) -> None:
+        pass
+
+    async def _send_req(self, request: object) -> None:
+        self.is_asked.set()
+        await self.gate.wait()
+        raise GroupAuthorizationFailedError(request)
+
+
+async def test_a_commit_that_was_given_up_leaves_no_error_that_nobody_asks_for(complaints: list[object]) -> None:
+    """T37: it goes on by itself, and whoever had asked for it has told of it."""
+    coordinator = SlowCoordinator()
+    offsets = {TopicPartition("requests", 0): OffsetAndMetadata(1, "")}
+    committing = asyncio.create_task(GroupCoordinator.commit_offsets(coordinator, None, offsets))
+    await coordinator.is_asked.wait()
+    committing.cancel()
+    await asyncio.wait([committing])
+    coordinator.gate.set()
+    await wait_until(lambda: len(asyncio.all_tasks()) == 1)
+    del committing
     gc.collect()
     assert complaints == []
 
