@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.chaos.conductor import LATENCY_S, wrongs
 from tests.chaos.load import Batch, goods, mixed, order
 from tests.chaos.scene import CHUNK_RECORDS_MAX, IN_FLIGHT_MAX, QUICK, Scene, both_deliveries
 from tests.support.waiting import patience, wait_until
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.real_broker("it judges guarantees")
 DRAIN_S = QUICK["drain_timeout_ms"] / 1000
 AT_ONCE_S = 2.0
 CLOSING_S = 10.0
+MOMENTS = 16
 CLOSING_WITHOUT_BROKERS_S = 25.0  # to abort, commit, leave and close: each waits in vain, for a bounded time of its own
 
 
@@ -50,6 +52,22 @@ async def test_18_sigterm_under_load_drains_commits_and_leaves(stage: Scene) -> 
     await stage.settled()
     assert await successor.stopped() == 0
     assert stage.judge(duplicates_max=0) == []
+
+
+@pytest.mark.slow
+@both_deliveries
+async def test_18_sigterm_at_any_moment_of_the_start_is_obeyed_and_leaves_nothing_behind(stage: Scene) -> None:
+    for proxy in stage.kafka.proxies:
+        proxy.latency_s = LATENCY_S
+    before = time.monotonic()
+    first = await stage.started()
+    start_s = time.monotonic() - before
+    assert await first.stopped() == 0
+    for moment in range(1, MOMENTS + 1):
+        instance = stage.start()
+        await asyncio.sleep(start_s * moment / MOMENTS)
+        instance.terminate()
+        assert await wrongs(instance) == []
 
 
 @both_deliveries
