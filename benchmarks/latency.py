@@ -2,19 +2,20 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.broker import CLIENT, PARTITIONS, TIMEOUT_S, Stage
 from benchmarks.drain import judge_all, wait_for_answers
-from benchmarks.load import TICK_S, Load, Sent, send
+from benchmarks.load import TICK_S, Load, Sent, sender, unsteadiness
 from benchmarks.profiles import Profile
 from benchmarks.results import WrongResult
 from benchmarks.systems import System
 
-LOAD_WARM_UP_S = 1.0  # a burst has gone before
+WARM_UP_TICKS = 60  # of a spell: 0.3 s, behind a burst
 ANSWERS_TIMEOUT_S = 70.0  # from when all requests are sent
 START_TIMEOUT_S = 60.0
 LONE_PAUSE_S = (0.02, 0.06)
@@ -48,13 +49,15 @@ def under_load(
     saturating_per_s: float,
     saturating_seconds: float,
     share: float,
+    spells: int,
     seconds: float,
 ) -> Latency:
     """Send requests at *share* of the rate that *system* can bear; an answer has come when the broker has appended it.
 
     What it can bear is how many batches a second it answers while *saturating_per_s* are sent, as many as it drains
-    undisturbed: sending takes the same cores, so it is less than that. It is measured right before, because the speed
-    of a machine drifts: half of what could be borne a minute ago may be all that can be borne now.
+    undisturbed: sending takes the same cores, so it is less than that. The speed of a machine drifts, so half of what
+    could be borne a minute ago may be all that can be borne now: the load comes in *spells* of so many *seconds*, before
+    each of which the system is saturated again, and the rate follows from all that it has borne so far.
 
     Raises:
         TooSlow: Not all answers came.
@@ -63,28 +66,46 @@ def under_load(
     """
     requests, results = stage.fresh_topic("load"), stage.fresh_topic("results")
     try:
-        with system.running(stage, requests=requests, results=results) as processes:
+        with (
+            system.running(stage, requests=requests, results=results) as processes,
+            sender(stage.bootstrap_servers, requests) as send,
+        ):
             _wait_until_ready(stage, requests, results, profile)
+            spent_s, sent_so_far = 0.0, 0
+            loads: list[Sent] = []
 
-            def send_and_wait(load: Load) -> Sent:
-                sent = send(stage.bootstrap_servers, requests, load)
-                answers = 1 + load.numbers.stop  # the one that showed it to be ready, and all since
+            def send_and_wait(batches: int, per_s: float) -> Sent:
+                nonlocal sent_so_far
+                sent = send(Load(profile.name, batches, per_s * TICK_S, first=sent_so_far))
+                sent_so_far += batches
+                answers = 1 + sent_so_far  # the one that showed it to be ready, and all since
                 wait_for_answers(stage, processes, results, answers, timeout_s=ANSWERS_TIMEOUT_S)
                 return sent
 
-            burst = Load(profile.name, int(saturating_per_s * saturating_seconds), saturating_per_s * TICK_S)
-            since = send_and_wait(burst).since
-            batches_per_s = share * burst.batches / (time.time() - since)
-            batches = int(batches_per_s * (LOAD_WARM_UP_S + seconds))
-            sent = send_and_wait(Load(profile.name, batches, batches_per_s * TICK_S, first=burst.batches))
-            answered_ms = judge_all(stage, processes, results, profile, sent.load.numbers.stop).answered_ms
+            burst = int(saturating_per_s * saturating_seconds)
+            for spell in range(1, spells + 1):
+                since = send_and_wait(burst, saturating_per_s).since
+                spent_s += time.time() - since
+                per_s = share * spell * burst / spent_s
+                loads.append(send_and_wait(int(per_s * seconds), per_s))
+            answered_ms = judge_all(stage, processes, results, profile, sent_so_far).answered_ms
     finally:
         stage.delete(requests)
         stage.delete(results)
-    warm = sent.load.numbers[int(LOAD_WARM_UP_S * batches_per_s) :]
-    latencies_ms = [answered_ms[number] - (sent.since + sent.load.due_s(number)) * 1_000 for number in warm]
-    unsteadiness = sent.unsteadiness(after_s=LOAD_WARM_UP_S)
-    return _latency(latencies_ms, batches_per_s, sent.late_max_s * 1_000, unsteadiness)
+    return _latency(
+        [answered_ms[number] - due_ms for sent in loads for number, due_ms in _due_ms(sent)],
+        batches_per_s=mean(sent.load.per_tick for sent in loads) / TICK_S,
+        late_max_ms=max(sent.late_max_s for sent in loads) * 1_000,
+        unsteadiness=unsteadiness(
+            [cost_s / sent.load.per_tick for sent in loads for cost_s in sent.costs_s[WARM_UP_TICKS:]]
+        ),
+    )
+
+
+def _due_ms(sent: Sent) -> Iterator[tuple[int, float]]:
+    """Each batch that counts, and when it was due, in milliseconds since the epoch."""
+    for number in sent.load.numbers[int(WARM_UP_TICKS * sent.load.per_tick) :]:
+        yield number, (sent.since + sent.load.due_s(number)) * 1_000
 
 
 def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:
@@ -150,7 +171,7 @@ def _one_by_one(stage: Stage, requests: str, results: str, profile: Profile, sam
 
 
 def _latency(
-    latencies_ms: Sequence[float], rate: float = 0, late_max_ms: float = 0, unsteadiness: float = 0
+    latencies_ms: Sequence[float], *, batches_per_s: float = 0, late_max_ms: float = 0, unsteadiness: float = 0
 ) -> Latency:
     ordered = sorted(latencies_ms)
 
@@ -158,4 +179,4 @@ def _latency(
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
     p50_ms, p99_ms, p999_ms = quantile(0.5), quantile(0.99), quantile(0.999)
-    return Latency(len(ordered), p50_ms, p99_ms, p999_ms, ordered[-1], rate, late_max_ms, unsteadiness)
+    return Latency(len(ordered), p50_ms, p99_ms, p999_ms, ordered[-1], batches_per_s, late_max_ms, unsteadiness)

@@ -69,8 +69,9 @@ class Plan:
     steps: Sequence[Step]
     share: float = 1.0
     drain_seconds: float = 7.0
-    load_seconds: float = 8.0
-    saturating_seconds: float = 2.0
+    load_spells: int = 3
+    spell_seconds: float = 2.0
+    saturating_seconds: float = 1.0
     lone_samples: int = 100
     alone_seconds: float = 2.0
     timeout_s: float = 90.0
@@ -85,7 +86,7 @@ class Plan:
         if step.kind == "limits":
             return OVERHEAD_S["limits"]
         measured_s = {
-            "under_load": BURST * self.saturating_seconds + self.load_seconds,
+            "under_load": self.load_spells * (BURST * self.saturating_seconds + self.spell_seconds),
             "alone": self.lone_samples * LONE_S,
         }
         each_s = OVERHEAD_S[step.kind] + measured_s.get(step.kind, self.drain_seconds * SIZED) * self.share
@@ -104,7 +105,7 @@ FULL = Plan(
         Step("limits"),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["small"], rounds=3, slow_rounds=2),
         # Not in turn with others: the broker would compile code anew for each, on the cores that all share.
-        Step("under_load", (OURS,), PROFILES["small"], rounds=5, warm_up_loads=2),
+        Step("under_load", (OURS,), PROFILES["small"], rounds=5, warm_up_loads=3),
         Step("under_load", (EXACTLY_ONCE,), PROFILES["small"], rounds=3, warm_up_loads=1),
         Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.

@@ -124,7 +124,8 @@ class _Run:
             saturating_per_s=drained.get((profile.name, system.name), drained[profile.name, OURS.name]),
             saturating_seconds=self._plan.saturating_seconds * self._plan.share,
             share=LOAD_SHARE,
-            seconds=self._plan.load_seconds * self._plan.share,
+            spells=self._plan.load_spells,
+            seconds=self._plan.spell_seconds * self._plan.share,
         )
 
     def _workers_alone(self, step: Step) -> WorkersAlone:
