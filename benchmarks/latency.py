@@ -2,9 +2,9 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -41,23 +41,37 @@ class Latency:
     unsteadiness: float
 
 
-def under_load(
-    stage: Stage,
-    system: System,
-    profile: Profile,
-    *,
-    saturating_per_s: float,
-    saturating_seconds: float,
-    share: float,
-    spells: int,
-    seconds: float,
-) -> Latency:
-    """Send requests at *share* of the rate that *system* can bear; an answer has come when the broker has appended it.
+class Spells(NamedTuple):
+    """How a load comes: so many *times* for so many *seconds*, at *share* of the rate that the system can bear.
 
     What it can bear is how many batches a second it answers while *saturating_per_s* are sent, as many as it drains
     undisturbed: sending takes the same cores, so it is less than that. The speed of a machine drifts, so half of what
-    could be borne a minute ago may be all that can be borne now: the load comes in *spells* of so many *seconds*, before
-    each of which the system is saturated again, and the rate follows from all that it has borne so far.
+    could be borne a minute ago may be all that can be borne now: before each spell the system is saturated again, for
+    *saturating_seconds*, and the rate follows from all that it has borne so far.
+    """
+
+    saturating_per_s: float
+    saturating_seconds: float
+    share: float
+    times: int
+    seconds: float
+
+    def sent(self, profile: str, answered: Callable[[Load], Sent]) -> Iterator[Sent]:
+        """Each spell, when it is over. *answered* sends a load, and returns when it has all its answers."""
+        borne, spent_s, first = 0, 0.0, 0
+        saturating = int(self.saturating_per_s * self.saturating_seconds)
+        for _ in range(self.times):
+            burst = answered(Load(profile, saturating, self.saturating_per_s * TICK_S, first))
+            spent_s += time.time() - burst.since
+            borne += saturating
+            per_s = self.share * borne / spent_s
+            spell = answered(Load(profile, int(per_s * self.seconds), per_s * TICK_S, burst.load.numbers.stop))
+            first = spell.load.numbers.stop
+            yield spell
+
+
+def under_load(stage: Stage, system: System, profile: Profile, spells: Spells) -> Sequence[Latency]:
+    """Of each spell, how long answers take; one has come when the broker has appended it.
 
     Raises:
         TooSlow: Not all answers came.
@@ -71,41 +85,30 @@ def under_load(
             sender(stage.bootstrap_servers, requests) as send,
         ):
             _wait_until_ready(stage, requests, results, profile)
-            spent_s, sent_so_far = 0.0, 0
-            loads: list[Sent] = []
 
-            def send_and_wait(batches: int, per_s: float) -> Sent:
-                nonlocal sent_so_far
-                sent = send(Load(profile.name, batches, per_s * TICK_S, first=sent_so_far))
-                sent_so_far += batches
-                answers = 1 + sent_so_far  # the one that showed it to be ready, and all since
+            def answered(load: Load) -> Sent:
+                sent = send(load)
+                answers = 1 + load.numbers.stop  # the one that showed it to be ready, and all since
                 wait_for_answers(stage, processes, results, answers, timeout_s=ANSWERS_TIMEOUT_S)
                 return sent
 
-            burst = int(saturating_per_s * saturating_seconds)
-            for spell in range(1, spells + 1):
-                since = send_and_wait(burst, saturating_per_s).since
-                spent_s += time.time() - since
-                per_s = share * spell * burst / spent_s
-                loads.append(send_and_wait(int(per_s * seconds), per_s))
-            answered_ms = judge_all(stage, processes, results, profile, sent_so_far).answered_ms
+            sent = [*spells.sent(profile.name, answered)]
+            answered_ms = judge_all(stage, processes, results, profile, sent[-1].load.numbers.stop).answered_ms
     finally:
         stage.delete(requests)
         stage.delete(results)
+    return [_of_spell(spell, answered_ms) for spell in sent]
+
+
+def _of_spell(sent: Sent, answered_ms: Sequence[int]) -> Latency:
+    load = sent.load
+    counted = load.numbers[int(WARM_UP_TICKS * load.per_tick) :]
     return _latency(
-        [answered_ms[number] - due_ms for sent in loads for number, due_ms in _due_ms(sent)],
-        batches_per_s=mean(sent.load.per_tick for sent in loads) / TICK_S,
-        late_max_ms=max(sent.late_max_s for sent in loads) * 1_000,
-        unsteadiness=unsteadiness(
-            [cost_s / sent.load.per_tick for sent in loads for cost_s in sent.costs_s[WARM_UP_TICKS:]]
-        ),
+        [answered_ms[number] - (sent.since + load.due_s(number)) * 1_000 for number in counted],
+        batches_per_s=load.per_tick / TICK_S,
+        late_max_ms=sent.late_max_s * 1_000,
+        unsteadiness=unsteadiness(sent.costs_s[WARM_UP_TICKS:]),
     )
-
-
-def _due_ms(sent: Sent) -> Iterator[tuple[int, float]]:
-    """Each batch that counts, and when it was due, in milliseconds since the epoch."""
-    for number in sent.load.numbers[int(WARM_UP_TICKS * sent.load.per_tick) :]:
-        yield number, (sent.since + sent.load.due_s(number)) * 1_000
 
 
 def alone(stage: Stage, system: System, profile: Profile, *, samples: int) -> Latency:

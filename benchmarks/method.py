@@ -22,7 +22,7 @@ sums; a wrong or missing one makes it a failure.
 **Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is
 less than the rate of a backlog that is there already. The speed of the machine drifts, so each load comes in three spells of two seconds, and
 before each the system is sent requests at that higher rate for one second: the load's rate follows from how many answers came a second,
-until the last one, in all of these so far. The latency is from when a request was due (bursts every 5 ms, each a batch for one partition
+until the last one, in all of these so far. Each spell counts as a round. The latency is from when a request was due (bursts every 5 ms, each a batch for one partition
 after the other, that wait for nobody, so that no stall is hidden) to when the broker appended the answer; where the load itself was late,
 the table says so. Requests are made before the clock starts, for whoever sends takes the cores of those that are measured.
 "Slowest to quickest" tells how steadily the machine ran: the processor time that a burst took the sender, in the slowest tenth of all

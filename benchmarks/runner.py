@@ -69,14 +69,14 @@ class _Run:
         return in_turn(step, [self._contender(step, system) for system in step.systems], ends_at=ends_at)
 
     def _contender(self, step: Step, system: System) -> Contender:
-        def measure() -> Figures:
+        def measure() -> Sequence[Figures]:
             match step.kind:
                 case "under_load":
                     return self._under_load(step.profile, system)
                 case "alone":
-                    return latency.alone(self._stage, system, step.profile, samples=self._plan.samples)
+                    return [latency.alone(self._stage, system, step.profile, samples=self._plan.samples)]
                 case _:
-                    return self._drain(step.profile, system)
+                    return [self._drain(step.profile, system)]
 
         rounds = step.rounds_of(system)
         yardsticks = self._yardsticks(step) if system is OURS else ()
@@ -84,7 +84,7 @@ class _Run:
 
     def _yardsticks(self, step: Step) -> Sequence[Contender]:
         def yardstick(kind: str, name: str, title: str, measure: Callable[[], Figures]) -> Contender:
-            return Contender(kind, name, title, "", step.rounds, measure)
+            return Contender(kind, name, title, "", step.rounds, lambda: [measure()])
 
         match step.kind:
             case "drains":
@@ -113,20 +113,18 @@ class _Run:
         self._backlogs.setdefault((profile.name, system.name), max(sized, first // 4))  # the first may have stumbled
         return drained
 
-    def _under_load(self, profile: Profile, system: System) -> Latency:
+    def _under_load(self, profile: Profile, system: System) -> Sequence[Latency]:
         rows = self._kept.rows("drains")
         drained = {(row["profile"], row["system"]): row["batches_per_s"]["median"] for row in rows}
-        return latency.under_load(
-            self._stage,
-            system,
-            profile,
+        spells = latency.Spells(
             # The service in other ways bears no more.
             saturating_per_s=drained.get((profile.name, system.name), drained[profile.name, OURS.name]),
             saturating_seconds=self._plan.saturating_seconds * self._plan.share,
             share=LOAD_SHARE,
-            spells=self._plan.load_spells,
+            times=self._plan.load_spells,
             seconds=self._plan.spell_seconds * self._plan.share,
         )
+        return latency.under_load(self._stage, system, profile, spells)
 
     def _workers_alone(self, step: Step) -> WorkersAlone:
         seconds = self._plan.alone_seconds * self._plan.share

@@ -18,8 +18,9 @@ Figures = Drain | Latency | WorkersAlone | Fetched
 
 
 class Contender(NamedTuple):
-    """Who is measured in a step. *kind* names the list that its row is kept in.
+    """Who is measured in a step. *kind* names the list that its row is kept in; *measure* has the figures of one turn.
 
+    Of a load these are as many as it has spells, and each of them counts as a round.
     *yardsticks* are what its figures are held against: measured right before it in every round, because the speed of a
     machine drifts by more than they are apart.
     """
@@ -29,7 +30,7 @@ class Contender(NamedTuple):
     title: str
     version: str
     rounds: int
-    measure: Callable[[], Figures]
+    measure: Callable[[], Sequence[Figures]]
     yardsticks: "Sequence[Contender]" = ()
 
 
@@ -45,17 +46,18 @@ def in_turn(step: Step, contenders: Sequence[Contender], *, ends_at: float) -> R
             if contender in failures or number > contender.rounds:
                 continue
             try:
-                figures = contender.measure()
+                measured = contender.measure()
             except Exception as error:  # noqa: BLE001 - one system's trouble must not cost all others their figures
                 say(f"{contender.title} failed: {error!r}")
                 said = f"{type(error).__name__}: {error}"
                 failures[contender] = {"system": contender.name, "measure": step.title, "error": said}
                 continue
-            say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {_headline(figures)}")
+            for figures in measured:
+                say(f"{f'round {number}' if number > 0 else 'warm-up'}: {contender.title}: {_headline(figures)}")
             if number > 0:
-                found[contender].append(figures)
-    measured = [one for contender in contenders for one in (*contender.yardsticks, contender) if one in found]
-    return {**_rows(step, {one: found[one] for one in measured}), "failures": list(failures.values())}
+                found[contender] += measured
+    in_order = [one for contender in contenders for one in (*contender.yardsticks, contender) if one in found]
+    return {**_rows(step, {one: found[one] for one in in_order}), "failures": list(failures.values())}
 
 
 def _headline(figures: Figures) -> str:

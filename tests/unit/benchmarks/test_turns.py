@@ -21,11 +21,11 @@ class Measured:
         self._failing = failing
 
     def contender(self, kind: str, name: str, *yardsticks: Contender) -> Contender:
-        def measure() -> WorkersAlone:
+        def measure() -> list[WorkersAlone]:
             self.order.append(name)
             if name == self._failing:
                 raise RuntimeError("it crashed")
-            return WorkersAlone(float(self.order.count(name)), 1.0, 1.0, 1.0)
+            return [WorkersAlone(float(self.order.count(name)), 1.0, 1.0, 1.0)]
 
         return Contender(kind, name, name, "1.0", ROUNDS, measure, yardsticks)
 
@@ -83,5 +83,13 @@ def test_rounds_that_come_too_late_are_left_out_but_never_the_first() -> None:
 def test_whoever_watches_is_told_what_each_round_has_found(
     figures: Figures, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    in_turn(STEP, [Contender("drains", "it", "it", "1.0", 1, lambda: figures)], ends_at=math.inf)
+    in_turn(STEP, [Contender("drains", "it", "it", "1.0", 1, lambda: [figures])], ends_at=math.inf)
     assert capsys.readouterr().out.endswith(told)
+
+
+def test_each_spell_of_a_load_counts_as_a_round() -> None:
+    spells = [Latency(9, 1.5, p99_ms, 30.0, 40.0, 2_000.0, 1.0, 1.2) for p99_ms in (10.0, 90.0, 12.0)]
+    found = in_turn(STEP, [Contender("under_load", "it", "it", "1.0", 1, lambda: spells)], ends_at=math.inf)
+    (row,) = found["under_load"]
+    assert row["rounds"] == 3
+    assert row["p99_ms"] == {"median": 12.0, "low": 10.0, "high": 90.0}
