@@ -119,9 +119,11 @@ def _failure_heard(self: MessageBatch, exception: Exception) -> None:
     """T37: whoever sent a batch hears of its failure, and nobody need hear of it again.
 
     The original tells as well whoever might wait until the batch has left, and for its transaction's end, where mostly
-    nobody does. An error that nobody asks for is logged whenever memory is cleared: at night, of a lane that went on long ago.
+    nobody does; and whoever sent it may have given up. An error that nobody asks for is logged whenever memory is cleared:
+    at night, of a lane that went on long ago.
     """
     _failure(self, exception)
+    self.future.exception()
     self._drain_waiter.exception()
 
 
