@@ -32,8 +32,11 @@ class Bar(NamedTuple):
 
     @property
     def found(self) -> str:
-        """What was measured, in words; nothing where nothing was."""
-        return "" if self.measured is None else f"{number(self.measured)} {self.unit}"
+        """What was measured, in words; nothing where nothing was. What is just missed is not rounded to what is asked for."""
+        if self.measured is None:
+            return ""
+        just_missed = number(self.measured) == number(self.limit) and not self._is_reached_by(self.measured)
+        return f"{self.measured:.4g} {self.unit}" if just_missed else f"{number(self.measured)} {self.unit}"
 
     @property
     def best(self) -> str:

@@ -103,3 +103,8 @@ def test_the_function_need_not_beat_reading_and_summing_without_a_proof(
     one_core = {"process_chunk_per_s": 2.5, "pydantic_and_sum_per_s": 1.0, "unproven_per_s": unproven_per_s}
     judged = bar("one core", limits={"one_core": one_core})
     assert (judged.verdict, judged.best) == (verdict, best)
+
+
+@pytest.mark.parametrize(("measured", "found"), [(25.04, "25.04 ms"), (24.96, "25.0 ms"), (26.0, "26.0 ms")])
+def test_what_is_just_missed_is_not_rounded_to_what_is_asked_for(measured: float, found: str) -> None:
+    assert Bar("it", 25.0, measured, unit="ms", at_most=True).found == found
