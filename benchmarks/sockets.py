@@ -30,7 +30,7 @@ def exchange(request: bytes, answer: bytes) -> Iterator[Callable[[], bytearray]]
         try:
             yield once
         finally:
-            ours.shutdown(socket.SHUT_RDWR)
+            theirs.shutdown(socket.SHUT_RDWR)  # not ours: it may be waiting for room there, and nobody reads any more
             broker.join()
 
 

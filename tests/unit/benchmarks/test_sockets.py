@@ -23,3 +23,11 @@ def test_nothing_of_it_is_left_running() -> None:
         once()
         assert {*threading.enumerate()} > before
     assert {*threading.enumerate()} <= before
+
+
+def test_a_request_that_nobody_reads_holds_nothing_up() -> None:
+    """Its other end waits for room by then."""
+    before = {*threading.enumerate()}
+    with exchange(b"q" * MORE_THAN_FITS, b"a"):
+        pass
+    assert {*threading.enumerate()} <= before
