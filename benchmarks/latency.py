@@ -15,7 +15,7 @@ from benchmarks.profiles import Profile
 from benchmarks.results import WrongResult
 from benchmarks.systems import System
 
-WARM_UP_TICKS = 60  # of a spell: 0.3 s, behind a burst
+WARM_UP_SHARE = 0.15  # of a spell
 ANSWERS_TIMEOUT_S = 70.0  # from when all requests are sent
 START_TIMEOUT_S = 60.0
 LONE_PAUSE_S = (0.02, 0.06)
@@ -102,12 +102,12 @@ def under_load(stage: Stage, system: System, profile: Profile, spells: Spells) -
 
 def _of_spell(sent: Sent, answered_ms: Sequence[int]) -> Latency:
     load = sent.load
-    counted = load.numbers[int(WARM_UP_TICKS * load.per_tick) :]
+    counted = load.numbers[int(WARM_UP_SHARE * load.batches) :]
     return _latency(
         [answered_ms[number] - (sent.since + load.due_s(number)) * 1_000 for number in counted],
         batches_per_s=load.per_tick / TICK_S,
         late_max_ms=sent.late_max_s * 1_000,
-        unsteadiness=unsteadiness(sent.costs_s[WARM_UP_TICKS:]),
+        unsteadiness=unsteadiness(sent.costs_s[int(WARM_UP_SHARE * len(sent.costs_s)) :]),
     )
 
 

@@ -20,16 +20,16 @@ Memory is the proportional set size: what is shared is counted once. After every
 sums; a wrong or missing one makes it a failure.
 
 **Latency under load** is at half of what a system can bear while somebody sends: sender, broker and system share the cores, so that is
-less than the rate of a backlog that is there already. The speed of the machine drifts, so each load comes in three spells of two seconds, and
-before each the system is sent requests at that higher rate for one second: the load's rate follows from how many answers came a second,
-until the last one, in all of these so far. Each spell counts as a round. The latency is from when a request was due (bursts every 5 ms, each a batch for one partition
-after the other, that wait for nobody, so that no stall is hidden) to when the broker appended the answer; where the load itself was late,
-the table says so. Requests are made before the clock starts, for whoever sends takes the cores of those that are measured.
-"Slowest to quickest" tells how steadily the machine ran: the processor time that a burst took the sender, in the slowest tenth of all
-spans of 50 ms against the quickest. At 2, half of what can be borne in a good moment is all that can be borne in a bad one. The service's loads follow
-each other, with no other system between. Its first three, its first one with exactly once, and the first 0.3 s of every spell do not count: a broker that has
-just started is busy compiling itself. The broker's transactions are run by an interpreter until there have been thousands; so exactly once is compared with at
-least once after the loads, not before them.
+less than the rate of a backlog that is there already. The speed of the machine drifts, so each load comes in three spells of two seconds,
+and before each the system is sent requests at that higher rate for one second: the load's rate follows from how many answers came a
+second, until the last one, in all of these so far. Each spell counts as a round. The latency is from when a request was due (bursts every
+5 ms, each a batch for one partition after the other, that wait for nobody, so that no stall is hidden) to when the broker appended the
+answer; where the load itself was late, the table says so. Requests are made before the clock starts, for whoever sends takes the cores of
+those that are measured. "Slowest to quickest" tells how steadily the machine ran: the processor time that a burst took the sender, in the
+slowest tenth of all spans of 50 ms against the quickest. At 2, half of what can be borne in a good moment is all that can be borne in a
+bad one. The service's loads follow each other, with no other system between. Its first three, its first one with exactly once, and the
+first 0.3 s of every spell do not count: a broker that has just started is busy compiling itself. The broker's transactions are run by an
+interpreter until there have been thousands; so exactly once is compared with at least once after the loads, not before them.
 **A lone batch**'s is from a client's `produce` to the answer in its hands. Arroyo's loop waits up to a second for the next record before each of
 its steps goes on, so a lone one takes three.
 
