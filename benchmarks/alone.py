@@ -90,7 +90,7 @@ def _moved(chunk: Chunk, processed: Processed) -> Done:
         once()
         return processed.records
 
-    with exchange(chunk.batches, b"".join(encoded.data for encoded in processed.answers)) as once:
+    with exchange(bytes(chunk.batches), b"".join(encoded.data for encoded in processed.answers)) as once:
         (moved,) = _in_turn((move,), SOCKETS_S)
         return moved
 

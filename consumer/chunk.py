@@ -50,7 +50,7 @@ class Chunk:
     first_offset: int
     next_offset: int
     timestamp: int
-    batches: bytes
+    batches: bytes | memoryview
     fetched_at: float = field(default_factory=time.monotonic)
     times: Times = field(default_factory=Times, compare=False)
 

@@ -14,7 +14,7 @@ from consumer import metrics
 from consumer.chunk import Chunk
 from consumer.failures import OffsetsLost, Stalled
 from consumer.kafka.commits import Done
-from consumer.wire.log import Ahead, Piece
+from consumer.wire.log import Ahead, Piece, joined
 
 POLL_WAIT_MS = 1000
 RETRY_WAIT_S = 0.5
@@ -107,7 +107,7 @@ class Partition:
             first_offset=first_offset,
             next_offset=self._next_offset,
             timestamp=pieces[0].timestamp,
-            batches=b"".join([piece.data for piece in pieces]),
+            batches=joined([piece.data for piece in pieces]),
         )
 
     def mark_done(self, chunk: Chunk) -> None:

@@ -7,7 +7,7 @@ first, of a number whose sign is its lowest bit.
 import struct
 from functools import lru_cache
 
-import google_crc32c
+from crc32c import crc32c
 
 from consumer.chunk import Encoded
 
@@ -35,7 +35,7 @@ def header(batch: Encoded, *, producer: Producer = NOBODY, transactional: bool =
     attributes = batch.codec | transactional * TRANSACTIONAL
     times = batch.first_ms, batch.last_ms
     checked = _CHECKED.pack(attributes, batch.records - 1, *times, *producer, batch.records)
-    checksum = google_crc32c.extend(google_crc32c.value(checked), batch.data)
+    checksum = crc32c(batch.data, crc32c(checked))
     length = HEADER_BYTES - LENGTH_END + len(batch.data)
     return _START.pack(0, length, _UNKNOWN, _FORMAT, checksum) + checked
 

@@ -2,12 +2,13 @@
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
 
-import google_crc32c
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
+from crc32c import crc32c
 
 from consumer.wire.compression import expand
 from consumer.wire.layout import CHECKED_FROM, CODEC_MASK, HEADER_BYTES, LENGTH_END, varint
@@ -17,6 +18,37 @@ LENGTH = struct.Struct(">8xi")  # of what follows it
 MAGIC_AT = 16
 ATTRIBUTES = struct.Struct(">21xh")
 CONTENT = struct.Struct(">q19xq22xi")  # first offset, first timestamp, number of records
+
+
+class Stretch(NamedTuple):
+    """Some of the bytes of `source`, left where they are: from `start` to before `end`."""
+
+    source: bytes
+    start: int
+    end: int
+
+    @classmethod
+    def whole(cls, source: bytes) -> Self:
+        return cls(source, 0, len(source))
+
+    @property
+    def size_bytes(self) -> int:
+        return self.end - self.start
+
+    @property
+    def view(self) -> memoryview:
+        return memoryview(self.source)[self.start : self.end]
+
+    def goes_on(self, other: "Stretch") -> bool:
+        """Whether *other* begins where this one ends."""
+        return self.source is other.source and self.end == other.start
+
+
+def joined(stretches: Sequence[Stretch]) -> bytes | memoryview:
+    """All of them, one behind the other; copied only if they do not stand so already."""
+    if all(one.goes_on(other) for one, other in pairwise(stretches)):
+        return memoryview(stretches[0].source)[stretches[0].start : stretches[-1].end]
+    return b"".join([stretch.view for stretch in stretches])
 
 
 class Piece(NamedTuple):
@@ -30,7 +62,7 @@ class Piece(NamedTuple):
     next_offset: int
     timestamp: int
     records: int
-    data: bytes
+    data: Stretch
 
 
 class LogBatch:
@@ -40,12 +72,14 @@ class LogBatch:
     record at most: itself.
     """
 
-    def __init__(self, batch: Any, data: bytes, *, whole: bool) -> None:
+    def __init__(self, batch: Any, data: Stretch, *, whole: bool) -> None:
         """*batch* is the client's view of *data*."""
         self._batch = batch
         self._whole = whole
         self._data = data
-        self._is_legacy = data[MAGIC_AT] < 2  # written by a client, and kept by a broker, from before 2017
+        self._is_legacy = (
+            data.source[data.start + MAGIC_AT] < 2
+        )  # written by a client, and kept by a broker, from before 2017
         self.next_offset: int = batch.next_offset
         self.base_offset: int = self.next_offset - 1 if self._is_legacy else batch.base_offset
         self.offset = self.next_offset - 1
@@ -57,12 +91,12 @@ class LogBatch:
         """Whether it is as it was when it was written. By the processor's own instruction, which aiokafka does not use."""
         if self._is_legacy:
             return bool(self._batch.validate_crc())
-        return bool(google_crc32c.value(self._data[CHECKED_FROM:]) == self._batch.crc)
+        return bool(crc32c(self._data.view[CHECKED_FROM:]) == self._batch.crc)
 
     def __iter__(self) -> Iterator[Any]:
         if not self._whole:
-            yield from self._batch if self._is_legacy else records_of(self._plain())
-        elif self._is_legacy or CONTENT.unpack_from(self._data)[2]:  # compaction can leave an empty one
+            yield from self._batch if self._is_legacy else records_of(bytes(self._plain().view))
+        elif self._is_legacy or CONTENT.unpack_from(self._data.view)[2]:  # compaction can leave an empty one
             yield self
 
     def __next__(self) -> Any:
@@ -75,29 +109,32 @@ class LogBatch:
         Raises:
             CorruptRecordException: It cannot be decompressed within bounds, or is not what it says.
         """
-        data = rebuild(self._batch) if self._is_legacy else self._plain()
-        base_offset, timestamp, records = CONTENT.unpack_from(data)
-        if records <= records_max and len(data) <= bytes_max:
-            yield Piece(base_offset, self.next_offset, timestamp, records, data)
+        plain = Stretch.whole(rebuild(self._batch)) if self._is_legacy else self._plain()
+        base_offset, timestamp, records = CONTENT.unpack_from(plain.view)
+        if records <= records_max and plain.size_bytes <= bytes_max:
+            yield Piece(base_offset, self.next_offset, timestamp, records, plain)
             return
+        data = bytes(plain.view)
         try:
             cuts = [*_cuts(data, records, records_max=records_max, bytes_max=bytes_max)]
         except IndexError as error:
             raise CorruptRecordException("a record batch ends before its last record") from error
         next_offsets = [base_offset + delta for _, _, _, delta in cuts[1:]] + [self.next_offset]
         for (start, end, count, delta), next_offset in zip(cuts, next_offsets, strict=True):
-            yield Piece(base_offset + delta, next_offset, timestamp, count, _part(data, start, end, count))
+            part = Stretch.whole(_part(data, start, end, count))
+            yield Piece(base_offset + delta, next_offset, timestamp, count, part)
 
-    def _plain(self) -> bytes:
-        (attributes,) = ATTRIBUTES.unpack_from(self._data)
+    def _plain(self) -> Stretch:
+        data = self._data.view
+        (attributes,) = ATTRIBUTES.unpack_from(data)
         codec = attributes & CODEC_MASK
         if not codec:
             return self._data
-        records = expand(codec, self._data[HEADER_BYTES:])
-        header = bytearray(self._data[:HEADER_BYTES])
+        records = expand(codec, data[HEADER_BYTES:])
+        header = bytearray(data[:HEADER_BYTES])
         struct.pack_into(">h", header, CHECKED_FROM, attributes & ~CODEC_MASK)
         struct.pack_into(">i", header, 8, HEADER_BYTES - LENGTH_END + len(records))
-        return bytes(header) + records
+        return Stretch.whole(bytes(header) + records)
 
 
 class Ahead:
@@ -132,7 +169,7 @@ class Ahead:
                 self._pieces.extend(piece for piece in pieces if piece.next_offset > self._offset)
                 continue
             piece = self._pieces[0]
-            records, size_bytes = records + piece.records, size_bytes + len(piece.data)
+            records, size_bytes = records + piece.records, size_bytes + piece.data.size_bytes
             if taken and (records > records_max or size_bytes > bytes_max):
                 break
             taken.append(self._pieces.popleft())
@@ -152,7 +189,7 @@ class LogBatches(MemoryRecords):  # type: ignore[misc] # aiokafka is not typed
         """The next record batch."""
         batch = super().next_batch()
         since, self._at = self._at, self._at + LENGTH_END + LENGTH.unpack_from(self._data, self._at)[0]
-        return LogBatch(batch, self._data[since : self._at], whole=self.whole)
+        return LogBatch(batch, Stretch(self._data, since, self._at), whole=self.whole)
 
 
 def _cuts(data: bytes, records: int, *, records_max: int, bytes_max: int) -> Iterator[tuple[int, int, int, int]]:

@@ -18,7 +18,7 @@ compression.install()
 
 def decode(chunk: Chunk) -> list[Record]:
     """The records of *chunk*, in order."""
-    records = records_of(chunk.batches)
+    records = records_of(bytes(chunk.batches))
     if records and records[0].offset < chunk.first_offset:  # a lane can begin in the middle of a batch
         return [record for record in records if record.offset >= chunk.first_offset]
     return records

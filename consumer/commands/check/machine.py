@@ -108,9 +108,8 @@ def memory_bounds(settings: Settings, cluster: Cluster) -> tuple[int, int]:
     partitions = len(requests.partitions) if requests else 0
     record = _largest(settings, cluster)
     chunk = max(settings.chunk_bytes_max, record)
-    ahead = 2 * max(
-        settings.partition_fetch_bytes_max, record
-    )  # one here, and one that the client has fetched meanwhile
+    # One here, one that the client has fetched meanwhile, and what else was fetched with the oldest chunk in flight.
+    ahead = 3 * max(settings.partition_fetch_bytes_max, record)
     parent = (
         PARENT_BYTES
         + 2 * max(1, len(cluster.brokers)) * settings.fetch_bytes_max

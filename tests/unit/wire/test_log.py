@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.chunk import Chunk, Record
-from consumer.wire.log import Ahead, LogBatches, Piece
+from consumer.wire.log import Ahead, LogBatches, Piece, joined
 from consumer.wire.packing import Compression
 from consumer.wire.records import decode
+from consumer.wire.records import records_of as records_in
 from tests.support.records import HandmadeRecord, log_batch
 
 HUGE = 1 << 30
@@ -53,7 +54,7 @@ def records_of(some: Sequence[Piece]) -> list[Record]:
         first_offset=some[0].first_offset,
         next_offset=some[-1].next_offset,
         timestamp=some[0].timestamp,
-        batches=b"".join(piece.data for piece in some),
+        batches=joined([piece.data for piece in some]),
     )
     return decode(chunk)
 
@@ -82,10 +83,36 @@ def test_whatever_the_bounds_every_record_is_in_one_piece_as_it_was(
     ]
     for some in taken:
         assert sum(piece.records for piece in some) == len(records_of(some)) <= records_max
-        assert sum(len(piece.data) for piece in some) <= bytes_max or len(some) == 1
+        assert sum(piece.data.size_bytes for piece in some) <= bytes_max or len(some) == 1
     ends = [piece.next_offset for some in taken for piece in some]
     assert ends == sorted(ends)
     assert ends[-1] == offset + 1
+
+
+def fetched_together(*compressions: Compression) -> tuple[bytes, bytes | memoryview]:
+    """A batch for each of *compressions* as they came, and as they are taken."""
+    written = [
+        log_batch([HandmadeRecord(offset=offset, value=b"request" * 9)], compression=compression)
+        for offset, compression in enumerate(compressions)
+    ]
+    (some,) = pieces(log(*written))
+    return b"".join(written), joined([piece.data for piece in some])
+
+
+def test_batches_that_stand_one_behind_the_other_are_taken_without_a_copy() -> None:
+    came, taken = fetched_together("none", "none", "none")
+
+    assert isinstance(taken, memoryview)
+    assert taken == came
+
+
+def test_what_is_decompressed_in_between_is_put_where_it_belongs() -> None:
+    plain_ones, _ = fetched_together("none", "none", "none")
+    _, taken = fetched_together("none", "gzip", "none")
+
+    assert [plain(record) for record in records_in(bytes(taken))] == [
+        plain(record) for record in records_in(plain_ones)
+    ]
 
 
 @pytest.mark.parametrize("magic", [0, 1])

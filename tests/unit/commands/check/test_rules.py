@@ -246,7 +246,7 @@ def test_a_machine_that_is_too_small_is_told(here: Machine, subject: str, severi
 def test_the_bound_of_memory_is_what_the_guarantees_say() -> None:
     settings = Settings(worker_memory_bytes_max=50 * MIB)
     parent, worker = memory_bounds(settings, cluster(topic(REQUESTS, max_message_bytes=str(2 * MIB))))
-    assert parent == 96 * MIB + 2 * 3 * settings.fetch_bytes_max + 4 * (2 * 2 * MIB + 2 * 6 * 2 * MIB)
+    assert parent == 96 * MIB + 2 * 3 * settings.fetch_bytes_max + 4 * (3 * 2 * MIB + 2 * 6 * 2 * MIB)
     assert worker == 50 * MIB
     _, unbounded = memory_bounds(Settings(), cluster(topic(REQUESTS, max_message_bytes=str(2 * MIB))))
     assert unbounded == 48 * MIB + 12 * 2 * MIB + 2 * 2 * Settings().chunk_bytes_max
