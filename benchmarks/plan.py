@@ -106,15 +106,15 @@ FULL = Plan(
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["small"], rounds=3, slow_rounds=2),
         # Not in turn with others: the broker would compile code anew for each, on the cores that all share.
         Step("under_load", (OURS,), PROFILES["small"], rounds=5, warm_up_loads=3),
-        Step("under_load", (EXACTLY_ONCE,), PROFILES["small"], rounds=3, warm_up_loads=1),
-        Step("alone", (OURS, EXACTLY_ONCE), PROFILES["small"], rounds=3),
+        Step("under_load", (EXACTLY_ONCE,), PROFILES["small"], rounds=2, warm_up_loads=1),
+        Step("alone", (OURS,), PROFILES["small"], rounds=5),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.
         Step("ways", WAYS, PROFILES["small"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
         Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
         Step("under_load", PEERS, PROFILES["small"], rounds=1),
-        Step("alone", PEERS, PROFILES["small"], rounds=1),
+        Step("alone", (EXACTLY_ONCE, *PEERS), PROFILES["small"], rounds=1),
     ),
 )
 QUICK = Plan(

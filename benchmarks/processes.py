@@ -15,7 +15,7 @@ import psutil
 
 from tests.support.brokers.last_will import LastWill
 
-SAMPLE_EVERY_S = 0.25
+SAMPLE_EVERY_S = 0.5
 STOP_TIMEOUT_S = 20.0
 LOG_TAIL_CHARACTERS = 2_000
 OURS_IN_THE_ENVIRONMENT = "BATCHSUM_"  # settings of whoever runs the benchmark, which are not to be measured
@@ -96,7 +96,7 @@ class Processes:
 
     @contextlib.contextmanager
     def sampled(self) -> Iterator[Sequence[Sample]]:
-        """A sample four times a second, until the context is left.
+        """A sample twice a second, until the context is left.
 
         Each takes some milliseconds of the cores that are measured: so there are none where latency counts.
         """

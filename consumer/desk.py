@@ -5,6 +5,7 @@ import contextlib
 import multiprocessing
 import signal
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -76,8 +77,12 @@ class Desk(asyncio.Protocol):
         self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=self._ours)
         await self._ready
 
-    async def ask(self, place: Place, work: Callable[..., T], args: tuple[object, ...]) -> worker.Answer[T]:
+    async def ask(
+        self, place: Place, work: Callable[..., T], args: tuple[object, ...], watch_s: float = 0.0
+    ) -> worker.Answer[T]:
         """The answer to a call, which fewer than `CALLS_MAX` may be before. To give it up frees neither worker nor tray.
+
+        For *watch_s* seconds, the event loop does not sleep over it.
 
         Raises:
             WorkersLost: The worker has died.
@@ -93,6 +98,9 @@ class Desk(asyncio.Protocol):
         answer: asyncio.Future[worker.Answer[T]] = asyncio.get_running_loop().create_future()
         self._calls.append((tray, answer))
         self._transport.writelines((worker.LENGTH.pack(len(message)), message))
+        until = time.monotonic() + watch_s
+        while not answer.done() and time.monotonic() < until:  # noqa: ASYNC110 - to be woken is what takes the time
+            await asyncio.sleep(0)
         return await answer
 
     @property

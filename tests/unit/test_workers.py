@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,48 @@ async def test_an_answer_that_cannot_be_read_is_not_waited_for() -> None:
     try:
         with pytest.raises(WorkersLost):
             await workers.run(30, NOWHERE, Unreadable)
+    finally:
+        await workers.end()
+
+
+@pytest.fixture
+async def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """How long the event loop was ready to sleep, each time that it looked for what has come: None is for ever."""
+    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+    select, asked = selector.select, list[float | None]()
+
+    def select_and_note(timeout: float | None = None) -> Any:
+        asked.append(timeout)
+        return select(timeout)
+
+    monkeypatch.setattr(selector, "select", select_and_note)
+    return asked
+
+
+async def test_the_answer_to_a_call_after_a_pause_is_watched_for(
+    monkeypatch: pytest.MonkeyPatch, sleeps: list[float | None]
+) -> None:
+    monkeypatch.setattr("consumer.workers.WATCH_S", 30.0)
+    monkeypatch.setattr("consumer.workers.PAUSE_S", 60.0)
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+    try:
+        sleeps.clear()
+        await workers.run(30, NOWHERE, abs, -1)
+        after_a_pause = [*sleeps]
+        await workers.run(30, NOWHERE, time.sleep, 0.05)
+        after_none = sleeps[len(after_a_pause) :]
+    finally:
+        await workers.end()
+    assert set(after_a_pause) == {0}
+    assert set(after_none) > {0}
+
+
+async def test_an_answer_that_takes_its_time_is_not_watched_for_until_it_comes(sleeps: list[float | None]) -> None:
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+    try:
+        sleeps.clear()
+        await workers.run(30, NOWHERE, time.sleep, 0.3)
+        assert set(sleeps) > {0}
     finally:
         await workers.end()
 
