@@ -39,14 +39,14 @@ class Stretch(NamedTuple):
     def view(self) -> memoryview:
         return memoryview(self.source)[self.start : self.end]
 
-    def goes_on(self, other: "Stretch") -> bool:
+    def is_followed_by(self, other: "Stretch") -> bool:
         """Whether *other* begins where this one ends."""
         return self.source is other.source and self.end == other.start
 
 
 def joined(stretches: Sequence[Stretch]) -> bytes | memoryview:
     """All of them, one behind the other; copied only if they do not stand so already."""
-    if all(one.goes_on(other) for one, other in pairwise(stretches)):
+    if all(one.is_followed_by(other) for one, other in pairwise(stretches)):
         return memoryview(stretches[0].source)[stretches[0].start : stretches[-1].end]
     return b"".join([stretch.view for stretch in stretches])
 
