@@ -40,7 +40,7 @@ def header(batch: Encoded, *, producer: Producer = NOBODY, transactional: bool =
     return _START.pack(0, length, _UNKNOWN, _FORMAT, checksum) + checked
 
 
-def varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """The number that stands at a place, and where it ends. Not by aiokafka's own, which reads beyond the end.
 
     Raises:

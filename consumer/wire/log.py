@@ -77,9 +77,8 @@ class LogBatch:
         self._batch = batch
         self._whole = whole
         self._data = data
-        self._is_legacy = (
-            data.source[data.start + MAGIC_AT] < 2
-        )  # written by a client, and kept by a broker, from before 2017
+        # Written by a client, and kept by a broker, from before 2017.
+        self._is_legacy = data.source[data.start + MAGIC_AT] < 2
         self.next_offset: int = batch.next_offset
         self.base_offset: int = self.next_offset - 1 if self._is_legacy else batch.base_offset
         self.offset = self.next_offset - 1
@@ -114,7 +113,7 @@ class LogBatch:
         if records <= records_max and plain.size_bytes <= bytes_max:
             yield Piece(base_offset, self.next_offset, timestamp, records, plain)
             return
-        data = bytes(plain.view)
+        data = plain.view
         try:
             cuts = [*_cuts(data, records, records_max=records_max, bytes_max=bytes_max)]
         except IndexError as error:
@@ -192,7 +191,7 @@ class LogBatches(MemoryRecords):  # type: ignore[misc] # aiokafka is not typed
         return LogBatch(batch, Stretch(self._data, since, self._at), whole=self.whole)
 
 
-def _cuts(data: bytes, records: int, *, records_max: int, bytes_max: int) -> Iterator[tuple[int, int, int, int]]:
+def _cuts(data: memoryview, records: int, *, records_max: int, bytes_max: int) -> Iterator[tuple[int, int, int, int]]:
     """Where to cut: start, end, number of records, and the delta of the first one's offset."""
     start = at = HEADER_BYTES
     count = 0
@@ -207,14 +206,14 @@ def _cuts(data: bytes, records: int, *, records_max: int, bytes_max: int) -> Ite
     yield start, at, count, _offset_delta(data, start)
 
 
-def _offset_delta(data: bytes, at: int) -> int:
+def _offset_delta(data: memoryview, at: int) -> int:
     _, body = varint(data, at)
     _, after_timestamp = varint(data, body + 1)  # behind the attributes
     delta: int = varint(data, after_timestamp)[0]
     return delta
 
 
-def _part(data: bytes, start: int, end: int, records: int) -> bytes:
+def _part(data: memoryview, start: int, end: int, records: int) -> bytes:
     header = bytearray(data[:HEADER_BYTES])
     struct.pack_into(">i", header, 8, HEADER_BYTES - LENGTH_END + end - start)
     struct.pack_into(">i", header, 57, records)
