@@ -17,7 +17,7 @@ Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 # The answer to a call after such a pause is watched for, at first: whoever sleeps is woken later than it comes, and of a
-# lone batch's time that is much. It takes a processor for no more than the one is of the other.
+# lone batch's time that is much. It takes a core for a twentieth of its time at most, and under load not at all.
 PAUSE_S = 0.01
 WATCH_S = 0.0005
 STACK_TIMEOUT_S = 1.0

@@ -107,12 +107,10 @@ def test_batches_that_stand_one_behind_the_other_are_taken_without_a_copy() -> N
 
 
 def test_what_is_decompressed_in_between_is_put_where_it_belongs() -> None:
-    plain_ones, _ = fetched_together("none", "none", "none")
+    came, _ = fetched_together("none", "none", "none")
     _, taken = fetched_together("none", "gzip", "none")
 
-    assert [plain(record) for record in records_in(bytes(taken))] == [
-        plain(record) for record in records_in(plain_ones)
-    ]
+    assert [*map(plain, records_in(bytes(taken)))] == [*map(plain, records_in(came))]
 
 
 @pytest.mark.parametrize("magic", [0, 1])
