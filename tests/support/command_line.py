@@ -50,4 +50,5 @@ class CommandLine:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+            # Not its end alone: whom it leaves behind may hold the pipe longer than the test has an event loop.
+            await asyncio.wait_for(process.communicate(), TIMEOUT_S)
