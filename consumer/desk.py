@@ -5,16 +5,13 @@ import contextlib
 import multiprocessing
 import signal
 import socket
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from consumer import worker
 from consumer.board import Board, Place
 from consumer.tray import Tray
-
-T = TypeVar("T")
 
 END_TIMEOUT_S = 5.0
 # One that it works on and the next one, so that it never idles while the event loop is busy. Each has a tray.
@@ -29,8 +26,27 @@ class WorkersLost(Exception):
     """A worker has died with calls in flight; none of them has an answer, whoever is to blame."""
 
 
+class Call(NamedTuple):
+    """What a worker is asked for: to do *work* with *args*, which are records of *place*. Who cancels the answer gives it up.
+
+    The answer is a `worker.Answer`, or it raises:
+
+    TimeoutError: The worker has had its time.
+    WorkersLost: It has died; perhaps of another call.
+    MemoryError: There was not enough memory for it.
+    WorkFailed: The work raised something else.
+    """
+
+    place: Place
+    work: Callable[..., object]
+    args: tuple[object, ...]
+    answer: "asyncio.Future[Any]"
+
+
 class Desk(asyncio.Protocol):
-    """One worker, from before its start to after its end. `pid` is its process id, once it has one.
+    """One worker, from before its start to after its end.
+
+    `pid` is its process id, once it has one. It is `lost` when it cannot answer any more.
 
     Answers are taken as they come from the socket: through a stream, and a task that reads it, each would be later.
     """
@@ -42,13 +58,20 @@ class Desk(asyncio.Protocol):
         *,
         tray_bytes: int,
         memory_bytes_max: int,
-        answered: Callable[[], None],
+        call_timeout_s: float,
+        changed: Callable[[], None],
     ) -> None:
-        """*answered* is called whenever there is room for another call. Functions that are *known* are sent once, not with each."""
-        self._answered = answered
+        """*changed* is called whenever there is room for another call, and when the worker is lost.
+
+        A worker that needs more than *call_timeout_s* seconds for a call is killed, also if nobody waits for the answer any
+        more. Functions that are *known* are sent once, not with each call.
+        """
+        self._call_timeout_s = call_timeout_s
+        self._changed = changed
         self._known = {work: number for number, work in enumerate(known)}
         self._trays = deque(Tray.of(tray_bytes) for _ in range(CALLS_MAX))
         self._calls = deque[tuple[Tray, asyncio.Future[Any]]]()
+        self._deadline: asyncio.TimerHandle | None = None  # of the first of them
         self._ours, self._theirs = socket.socketpair()
         self._process = CONTEXT.Process(
             target=worker.serve,
@@ -60,6 +83,7 @@ class Desk(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._received = bytearray()
         self.pid: int | None = None
+        self.lost = False
         self._exit_code: int | None = None
 
     async def start(self) -> None:
@@ -77,31 +101,24 @@ class Desk(asyncio.Protocol):
         self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=self._ours)
         await self._ready
 
-    async def ask(
-        self, place: Place, work: Callable[..., T], args: tuple[object, ...], watch_s: float = 0.0
-    ) -> worker.Answer[T]:
-        """The answer to a call, which fewer than `CALLS_MAX` may be before. To give it up frees neither worker nor tray.
-
-        For *watch_s* seconds, the event loop does not sleep over it.
-
-        Raises:
-            WorkersLost: The worker has died.
-            MemoryError: There was not enough memory for it.
-            WorkFailed: The work raised something else.
-        """
-        if self._transport is None or self._transport.is_closing():
-            raise WorkersLost
+    def ask(self, call: Call) -> None:
+        """Lay *call* before the worker, behind fewer than `CALLS_MAX`. To give it up later frees neither worker nor tray."""
+        if self.lost or self._transport is None:
+            call.answer.set_exception(WorkersLost())
+            return
         tray = self._trays[0]
         # Every function and class in a message is looked up by its name on both sides: of a lone batch's time that is much.
-        message = tray.pack((self._known.get(work, work), tuple(place), args))
+        work = self._known.get(call.work, call.work)
+        try:
+            message = tray.pack((work, tuple(call.place), call.args))
+        except Exception as error:  # noqa: BLE001 - whoever asks is to hear of it, whatever it is
+            call.answer.set_exception(error)
+            return
         self._trays.rotate(-1)
-        answer: asyncio.Future[worker.Answer[T]] = asyncio.get_running_loop().create_future()
-        self._calls.append((tray, answer))
+        self._calls.append((tray, call.answer))
         self._transport.writelines((worker.LENGTH.pack(len(message)), message))
-        until = time.monotonic() + watch_s
-        while not answer.done() and time.monotonic() < until:  # noqa: ASYNC110 - to be woken is what takes the time
-            await asyncio.sleep(0)
-        return await answer
+        if self._deadline is None:
+            self._set_deadline()
 
     @property
     def calls(self) -> int:
@@ -110,6 +127,7 @@ class Desk(asyncio.Protocol):
 
     async def end(self) -> None:
         """Kill the process and wait until it is gone. SIGKILL, for it is deaf to everything milder."""
+        self._clear_deadline()
         self._ready.cancel()  # a start that was given up may not wait for it yet, and nobody would take its error
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_TIMEOUT_S):
@@ -152,14 +170,38 @@ class Desk(asyncio.Protocol):
         outcome = None if answer.done() else tray.unpack(message)
         self._calls.popleft()  # not before: what cannot be unpacked ends the connection, and this call with it
         _settle(answer, outcome)
-        self._answered()
+        self._clear_deadline()
+        if self._calls:
+            self._set_deadline()
+        self._changed()
+
+    def _set_deadline(self) -> None:
+        self._deadline = asyncio.get_running_loop().call_later(self._call_timeout_s, self._kill)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _kill(self) -> None:
+        """The first call has had its time. To give it up would leave the worker at it."""
+        _settle(self._calls[0][1], TimeoutError())
+        self._process.kill()
+        self._lose()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """The process has ended."""
         if not self._ready.done():
             self._ready.set_exception(EOFError())
+        self._lose()
+
+    def _lose(self) -> None:
+        self._clear_deadline()
         for _, answer in self._calls:
             _settle(answer, WorkersLost())
+        self._calls.clear()
+        self.lost = True
+        self._changed()
 
 
 def _settle(answer: "asyncio.Future[Any]", outcome: Any) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, Protocol
 
 import structlog
 
@@ -36,8 +36,8 @@ class Source(Protocol):
 class Work(Protocol):
     """What is done with a chunk's records."""
 
-    async def process(self, chunk: Chunk) -> Processed:
-        """What becomes of each record."""
+    def process(self, chunk: Chunk) -> Coroutine[Any, Any, Processed]:
+        """What becomes of each record. It may be begun before this is awaited."""
 
 
 class Sink(Protocol):

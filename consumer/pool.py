@@ -2,21 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import structlog
 
 from consumer import metrics
 from consumer.board import NOWHERE, Place, WorkerState
 from consumer.chunk import Chunk, Processed, Times
-from consumer.desk import CALLS_MAX, WorkersLost
-from consumer.quarantine import Quarantine
+from consumer.desk import Call
+from consumer.quarantine import FAILURES, Quarantine
 from consumer.wire.answers import Form, answer
 from consumer.work import PoolLimits, Work
-from consumer.worker import WorkFailed
 from consumer.workers import Workers, preload
 from domain.batch import Code, Outcomes, Rejection
 
@@ -39,9 +39,10 @@ class Pool:
         self._work = work
         self._limits = limits
         self._answer = partial(answer, process=work.process, limits=work.batch_limits, form=form)
-        self._slots = asyncio.Semaphore(CALLS_MAX * limits.workers)
-        self._replacing = asyncio.Lock()
+        self._waiting = deque[Call]()
         self._workers: Workers | None = None
+        self._replacing: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
         self.quarantine = Quarantine(work, limits, form)
         self.rebuilds = 0
 
@@ -54,14 +55,14 @@ class Pool:
         preload(answer.__module__, self._work.process.__module__)
         self._workers = await self._start_workers()
 
-    async def process(self, chunk: Chunk) -> Processed:
-        """What becomes of each record of *chunk*.
+    def process(self, chunk: Chunk) -> Coroutine[Any, Any, Processed]:
+        """What becomes of each record of *chunk*. Where a worker has room, it is asked at once: before this is awaited.
 
         Raises:
             WorkersFailing: Batch after batch has failed, or the workers cannot be started again.
         """
         alone = partial(self.quarantine.process, chunk)
-        return await self._do(alone, chunk.place, chunk.times, self._answer, chunk)
+        return self._answer_to(self._ask(chunk.place, self._answer, chunk), alone, chunk.times)
 
     async def outcomes(self, values: Sequence[bytes | None], place: Place = NOWHERE) -> Outcomes:
         """One outcome per value, in order: of batches that are for no topic.
@@ -70,40 +71,54 @@ class Pool:
             WorkersFailing: As for `process`.
         """
         alone = partial(self.quarantine.outcomes, values, place)
-        return await self._do(alone, place, Times(), self._work.process, values, self._work.batch_limits)
+        return await self._answer_to(
+            self._ask(place, self._work.process, values, self._work.batch_limits), alone, Times()
+        )
 
-    async def _do(
-        self,
-        alone: Callable[[], Awaitable[T]],
-        place: Place,
-        times: Times,
-        work: Callable[[*Args], T],
-        *args: *Args,
-    ) -> T:
-        """Do *work* in a worker; if that fails, do it *alone*, in quarantine."""
-        async with self._slots:
-            workers = await self._current_workers()
-            # Twice the limit, because a chunk may wait behind another one.
-            timeout_s = 2 * self._limits.chunk_timeout_s
-            try:
-                answered = await workers.run(timeout_s, place, work, *args)
-            except (MemoryError, WorkFailed, WorkersLost, TimeoutError) as failure:
-                log.warning(
-                    "chunk into quarantine",
-                    partition=place.partition,
-                    offset=place.first_offset,
-                    next_offset=place.next_offset,
-                    error=repr(failure),
-                )
-                metrics.QUARANTINES.inc()
-                if isinstance(failure, TimeoutError):
-                    metrics.CHUNK_TIMEOUTS.inc()
-                if isinstance(failure, WorkersLost | TimeoutError):
-                    await self._replace(workers)
-            else:
-                self.quarantine.note_good_batch()
-                times.began, times.ended = answered.began, answered.ended
-                return answered.value
+    def _ask(self, place: Place, work: Callable[[*Args], object], *args: *Args) -> Call:
+        call = Call(place, work, args, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        self._hand_out()
+        return call
+
+    def _hand_out(self) -> None:
+        """Lay what waits before the workers, as far as they have room. Have them replaced when one is lost."""
+        if self._workers is not None and self._workers.lost:
+            self._replacing = asyncio.create_task(self._replace(self._workers))
+            self._replacing.add_done_callback(self._replaced)
+            self._workers = None
+            self.rebuilds += 1
+            metrics.WORKER_REBUILDS.inc()
+        while self._waiting and self._workers is not None and self._workers.has_room:
+            call = self._waiting.popleft()
+            if not call.answer.done():  # it has not been given up
+                self._workers.ask(call)
+        if self._failure is not None:
+            for call in self._waiting:
+                if not call.answer.done():
+                    call.answer.set_exception(self._failure)
+            self._waiting.clear()
+
+    async def _answer_to(self, call: Call, alone: Callable[[], Awaitable[T]], times: Times) -> T:
+        """What a worker answers; if that fails, what comes of it *alone*, in quarantine."""
+        try:
+            answered = await call.answer
+        except FAILURES as failure:
+            log.warning(
+                "chunk into quarantine",
+                partition=call.place.partition,
+                offset=call.place.first_offset,
+                next_offset=call.place.next_offset,
+                error=repr(failure),
+            )
+            metrics.QUARANTINES.inc()
+            if isinstance(failure, TimeoutError):
+                metrics.CHUNK_TIMEOUTS.inc()
+        else:
+            self.quarantine.note_good_batch()
+            times.began, times.ended = answered.began, answered.ended
+            value: T = answered.value
+            return value
         times.began = time.monotonic()
         outcome = await alone()
         times.ended = time.monotonic()
@@ -119,8 +134,12 @@ class Pool:
 
     async def stop(self) -> None:
         """End all workers. What they were doing is lost, so nothing should be in flight that is still wanted."""
-        if self._workers is not None:
-            await self._workers.end()
+        if self._replacing is not None:
+            self._replacing.cancel()
+            await asyncio.wait([self._replacing])
+        workers, self._workers = self._workers, None  # so that nobody replaces them
+        if workers is not None:
+            await workers.end()
         await self.quarantine.stop()
 
     @property
@@ -148,30 +167,22 @@ class Pool:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps the workers from answering; None while they do, or have nothing to answer."""
+        """What keeps calls waiting; None while there are workers, each of which is given up when it does not answer."""
+        if self._failure is not None:
+            return f"workers cannot be replaced: {self._failure}"
         if self._workers is None:
             return "workers are being started"
-        if self._workers.silent_s > self._limits.chunk_timeout_s:
-            return f"no answer for {self._workers.silent_s:.0f} s"
         return None
 
-    async def _current_workers(self) -> Workers:
-        if self._workers is not None:
-            return self._workers
-        async with self._replacing:
-            if self._workers is None:
-                self._workers = await self._start_workers()
-            return self._workers
-
     async def _replace(self, lost: Workers) -> None:
-        async with self._replacing:
-            if self._workers is lost:  # the first chunk to notice does it for all
-                self._workers = None
-                await lost.end()
-                self._workers = await self._start_workers()
-                self.rebuilds += 1
-                metrics.WORKER_REBUILDS.inc()
-                log.warning("workers replaced", workers=self._limits.workers)
+        await lost.end()  # all of them: whatever they were at together may be to blame
+        self._workers = await self._start_workers()
+        log.warning("workers replaced", workers=self._limits.workers)
+
+    def _replaced(self, replacing: "asyncio.Task[None]") -> None:
+        if not replacing.cancelled():
+            self._failure = replacing.exception()
+        self._hand_out()
 
     async def _start_workers(self) -> Workers:
         return await Workers.start(
@@ -180,4 +191,6 @@ class Pool:
             tray_bytes=self._limits.tray_bytes,
             memory_bytes_max=self._limits.memory_bytes_max,
             timeout_s=self._limits.start_timeout_s,
+            call_timeout_s=self._limits.chunk_timeout_s,
+            changed=self._hand_out,
         )

@@ -149,9 +149,10 @@ class Quarantine:
                 tray_bytes=self._limits.tray_bytes,
                 memory_bytes_max=self._limits.memory_bytes_max,
                 timeout_s=self._limits.start_timeout_s,
+                call_timeout_s=self._limits.chunk_timeout_s,
             )
         try:
-            answer = await self.workers.run(self._limits.chunk_timeout_s, self._place, work, *args)
+            answer = await self.workers.run(self._place, work, *args)
         except FAILURES:
             self._lost, self.workers = self.workers, None
             await self._lost.end()

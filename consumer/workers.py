@@ -4,22 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from typing import Self, TypeVar, TypeVarTuple
 
 from consumer import worker
 from consumer.board import Board, Place, WorkerState
-from consumer.desk import CALLS_MAX, CONTEXT, Desk
+from consumer.desk import CALLS_MAX, CONTEXT, Call, Desk
 from consumer.failures import WorkersFailing
 
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
-# The answer to a call after such a pause is watched for, at first: whoever sleeps is woken later than it comes, and of a
-# lone batch's time that is much. It takes a core for a twentieth of its time at most, and under load not at all.
-PAUSE_S = 0.01
-WATCH_S = 0.0005
 STACK_TIMEOUT_S = 1.0
 STACK_POLL_S = 0.01
 
@@ -31,24 +26,28 @@ class Workers:
     """
 
     def __init__(
-        self, count: int, known: Sequence[Callable[..., object]], *, tray_bytes: int, memory_bytes_max: int
+        self,
+        count: int,
+        known: Sequence[Callable[..., object]],
+        *,
+        tray_bytes: int,
+        memory_bytes_max: int,
+        call_timeout_s: float,
+        changed: Callable[[], None],
     ) -> None:
         self._board = Board(count, CONTEXT)
         self._asking = asyncio.Lock()
-        # A call that was given up keeps its room until it is answered.
-        self._room = asyncio.Semaphore(CALLS_MAX * count)
         self._desks = [
             Desk(
                 self._board,
                 known,
                 tray_bytes=tray_bytes,
                 memory_bytes_max=memory_bytes_max,
-                answered=self._note_answer,
+                call_timeout_s=call_timeout_s,
+                changed=changed,
             )
             for _ in range(count)
         ]
-        self._calls = 0
-        self._answered_at = 0.0
 
     @classmethod
     async def start(
@@ -58,14 +57,26 @@ class Workers:
         tray_bytes: int,
         memory_bytes_max: int,
         timeout_s: float,
+        call_timeout_s: float,
         known: Sequence[Callable[..., object]] = (),
+        changed: Callable[[], None] = lambda: None,
     ) -> Self:
         """Start *count* workers, and wait until each can be reached. They can be asked for anything, soonest for what is *known*.
+
+        Of *timeout_s* seconds at most. Each call may take its worker *call_timeout_s*. *changed* is called whenever there is
+        room for another one, and when a worker is lost.
 
         Raises:
             WorkersFailing: They do not start, or not in time.
         """
-        workers = cls(count, known, tray_bytes=tray_bytes, memory_bytes_max=memory_bytes_max)
+        workers = cls(
+            count,
+            known,
+            tray_bytes=tray_bytes,
+            memory_bytes_max=memory_bytes_max,
+            call_timeout_s=call_timeout_s,
+            changed=changed,
+        )
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.gather(*(desk.start() for desk in workers._desks))
@@ -77,41 +88,31 @@ class Workers:
             raise
         return workers
 
-    async def run(self, timeout_s: float, place: Place, work: Callable[[*Args], T], *args: *Args) -> worker.Answer[T]:
-        """Do *work* in a worker, on the records of *place*.
+    async def run(self, place: Place, work: Callable[[*Args], T], *args: *Args) -> worker.Answer[T]:
+        """Do *work* in a worker that has room; `Call` says of what, and what it raises."""
+        call = Call(place, work, args, asyncio.get_running_loop().create_future())
+        self.ask(call)
+        answer: worker.Answer[T] = await call.answer
+        return answer
 
-        Raises:
-            TimeoutError: There is no answer after *timeout_s*. The worker is still busy: giving up a call frees no core.
-            WorkersLost: A worker died; perhaps this call's, perhaps another.
-            MemoryError: There was not enough memory for it.
-            WorkFailed: The work raised something else.
-        """
-        watch_s = 0.0
-        if not self._calls:
-            now = time.monotonic()
-            watch_s = WATCH_S if now - self._answered_at > PAUSE_S else 0.0
-            self._answered_at = now  # there was nothing to answer
-        self._calls += 1
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._room.acquire()
-                return await min(self._desks, key=lambda desk: desk.calls).ask(place, work, args, watch_s)
-        finally:
-            self._calls -= 1
+    def ask(self, call: Call) -> None:
+        """Lay *call* before a worker; there must be room."""
+        min(self._desks, key=lambda desk: desk.calls).ask(call)
 
-    def _note_answer(self) -> None:
-        self._answered_at = time.monotonic()
-        self._room.release()
+    @property
+    def has_room(self) -> bool:
+        """Whether another call can be laid before one. A call that was given up keeps its room until it is answered."""
+        return any(desk.calls < CALLS_MAX for desk in self._desks)
+
+    @property
+    def lost(self) -> bool:
+        """Whether one of them has died, or has been killed for it had its time."""
+        return any(desk.lost for desk in self._desks)
 
     async def end(self) -> None:
         """Kill the workers and wait until they are gone."""
         await asyncio.gather(*(desk.end() for desk in self._desks))
         self._board.close()
-
-    @property
-    def silent_s(self) -> float:
-        """How long, in seconds, there have been calls and none was answered; 0 when there are none."""
-        return time.monotonic() - self._answered_at if self._calls else 0.0
 
     @property
     def pids(self) -> list[int]:

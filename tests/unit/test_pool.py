@@ -13,8 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from consumer.chunk import Processed
+from consumer.desk import CALLS_MAX, Desk
 from consumer.failures import WorkersFailing
 from consumer.pool import Pool
 from consumer.wire.records import messages
@@ -304,6 +306,50 @@ async def test_the_answer_to_a_call_that_was_given_up_goes_to_nobody_else() -> N
 
     assert [batchids(processed) for processed in later] == [[f"later {n}"] for n in range(5)]
     assert pool.rebuilds == 0
+
+
+async def test_a_worker_that_hangs_over_what_nobody_waits_for_is_replaced() -> None:
+    async with running_pool(limits(workers=2, chunk_timeout_s=0.5)) as pool:
+        given_up = asyncio.create_task(pool.process(chunk_of([request("hang")])))
+        await wait_until(lambda: any(state.place for state in pool.states))
+        hanging = {state.pid for state in pool.states if state.place}
+        given_up.cancel()
+        await wait_until(lambda: len(pool.pids) == 2 and not hanging & {*pool.pids})
+
+        assert batchids(await pool.process(chunk_of([request("innocent")]))) == ["innocent"]
+        assert pool.rebuilds == 1
+        assert pool.quarantine.convictions == 0
+
+
+async def test_chunks_that_no_worker_had_yet_when_one_died_are_not_suspected() -> None:
+    with capture_logs() as logs:
+        async with running_pool(limits(workers=1)) as pool:
+            chunks = [chunk_of([request(name)]) for name in ("exit:1", "accomplice", "3", "4", "5")]
+            processed = await asyncio.gather(*map(pool.process, chunks))
+
+    assert [batchids(chunk) for chunk in processed] == [[], ["accomplice"], ["3"], ["4"], ["5"]]
+    assert [line["event"] for line in logs].count("chunk into quarantine") == CALLS_MAX
+
+
+async def test_a_worker_that_has_room_is_asked_before_anybody_waits_for_its_answer() -> None:
+    async with running_pool(limits(workers=1)) as pool:
+        answer = pool.process(chunk_of([request("sleep:0.3")]))
+        await wait_until(lambda: any(state.place for state in pool.states))
+        assert batchids(await answer) == ["sleep:0.3"]
+
+
+async def test_where_workers_cannot_be_replaced_all_who_wait_for_one_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_desk: Desk) -> None:
+        raise OSError("no more processes")
+
+    async with running_pool(limits(workers=1)) as pool:
+        monkeypatch.setattr(Desk, "start", fail)
+        chunks = [chunk_of([request(name)]) for name in ("exit:1", "2", "3", "4")]
+        told = await asyncio.gather(*map(pool.process, chunks), return_exceptions=True)
+        assert {type(failure) for failure in told} == {WorkersFailing}
+        with pytest.raises(WorkersFailing, match="no more processes"):
+            await pool.process(chunk_of([request("later")]))
+        assert "no more processes" in str(pool.trouble)
 
 
 async def test_a_start_that_is_given_up_leaves_no_process_and_no_file_behind() -> None:

@@ -33,10 +33,10 @@ async def test_a_function_that_workers_know_is_sent_once_and_any_other_with_each
     monkeypatch.setattr(Doubled, "sent", 0)
     doubled = Doubled()
     workers = await Workers.start(
-        1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, known=[doubled] if is_known else []
+        1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=30, known=[doubled] if is_known else []
     )
     try:
-        answers = [await workers.run(30, NOWHERE, doubled, number) for number in (1, 2, 3)]
+        answers = [await workers.run(NOWHERE, doubled, number) for number in (1, 2, 3)]
     finally:
         await workers.end()
     assert [answer.value for answer in answers] == [2, 4, 6]
@@ -46,9 +46,9 @@ async def test_a_function_that_workers_know_is_sent_once_and_any_other_with_each
 async def test_answers_that_come_in_pieces_are_put_together_in_order() -> None:
     """A socket hands on some hundred kilobytes at once, and an answer that is not for a tray may have more."""
     sizes = [5_000_000, 3, 2_000_000, 1]
-    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=30)
     try:
-        answers = await asyncio.gather(*(workers.run(30, NOWHERE, bytes, size) for size in sizes))
+        answers = await asyncio.gather(*(workers.run(NOWHERE, bytes, size) for size in sizes))
     finally:
         await workers.end()
     assert [len(answer.value) for answer in answers] == sizes
@@ -62,52 +62,41 @@ class Unreadable:
 
 
 async def test_an_answer_that_cannot_be_read_is_not_waited_for() -> None:
-    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=30)
     try:
         with pytest.raises(WorkersLost):
-            await workers.run(30, NOWHERE, Unreadable)
+            await workers.run(NOWHERE, Unreadable)
     finally:
         await workers.end()
 
 
-@pytest.fixture
-async def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
-    """How long the event loop was ready to sleep, each time that it looked for what has come: None is for ever."""
-    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    select, asked = selector.select, list[float | None]()
-
-    def select_and_note(timeout: float | None = None) -> Any:
-        asked.append(timeout)
-        return select(timeout)
-
-    monkeypatch.setattr(selector, "select", select_and_note)
-    return asked
-
-
-async def test_the_answer_to_a_call_after_a_pause_is_watched_for(
-    monkeypatch: pytest.MonkeyPatch, sleeps: list[float | None]
-) -> None:
-    monkeypatch.setattr("consumer.workers.WATCH_S", 30.0)
-    monkeypatch.setattr("consumer.workers.PAUSE_S", 60.0)
-    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+async def test_a_call_that_waits_behind_another_has_its_whole_time_after_it() -> None:
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=3)
     try:
-        sleeps.clear()
-        await workers.run(30, NOWHERE, abs, -1)
-        after_a_pause = [*sleeps]
-        await workers.run(30, NOWHERE, time.sleep, 0.05)
-        after_none = sleeps[len(after_a_pause) :]
+        await asyncio.gather(*(workers.run(NOWHERE, time.sleep, 2) for _ in range(2)))
     finally:
         await workers.end()
-    assert set(after_a_pause) == {0}
-    assert set(after_none) > {0}
 
 
-async def test_an_answer_that_takes_its_time_is_not_watched_for_until_it_comes(sleeps: list[float | None]) -> None:
-    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30)
+async def test_a_worker_that_has_had_its_time_for_one_call_is_lost_for_the_next() -> None:
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=0.2)
     try:
-        sleeps.clear()
-        await workers.run(30, NOWHERE, time.sleep, 0.3)
-        assert set(sleeps) > {0}
+        failures = await asyncio.gather(
+            *(workers.run(NOWHERE, time.sleep, 60) for _ in range(2)), return_exceptions=True
+        )
+        assert [type(failure) for failure in failures] == [TimeoutError, WorkersLost]
+        with pytest.raises(WorkersLost):
+            await workers.run(NOWHERE, abs, -1)
+    finally:
+        await workers.end()
+
+
+async def test_what_cannot_be_sent_is_told_to_whoever_asks() -> None:
+    workers = await Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=30)
+    try:
+        with pytest.raises(TypeError, match="pickle"):
+            await workers.run(NOWHERE, sum, (number for number in range(3)))
+        assert (await workers.run(NOWHERE, abs, -1)).value == 1
     finally:
         await workers.end()
 
@@ -124,7 +113,9 @@ async def test_a_start_that_is_given_up_halfway_leaves_no_error_behind(monkeypat
 
     monkeypatch.setattr(loop, "create_connection", reach_and_dawdle)
     loop.set_exception_handler(lambda _, context: told.append(context))
-    starting = asyncio.create_task(Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30))
+    starting = asyncio.create_task(
+        Workers.start(1, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=30)
+    )
     await reached.wait()
     starting.cancel()
     await asyncio.wait([starting])
