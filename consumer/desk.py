@@ -5,6 +5,7 @@ import contextlib
 import multiprocessing
 import signal
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ CALLS_MAX = 2
 # Never fork: a fork of a process with threads and sockets inherits locks that nobody will release. The fork server is
 # a process of its own that has loaded the work once; a worker is ready in milliseconds, also after a crash.
 CONTEXT = multiprocessing.get_context("forkserver")
+# Whoever starts a process looks after all others: multiprocessing asks each of its children for its end, and stumbles over
+# one that another thread is just closing, or reads the exit code that this one waits for.
+CHILDREN = threading.Lock()
 
 
 class WorkersLost(Exception):
@@ -94,7 +98,7 @@ class Desk(asyncio.Protocol):
             EOFError: It has ended at once.
         """
         # In a thread: the fork server may have to be started first, and has to answer.
-        self._starting = asyncio.ensure_future(asyncio.to_thread(self._process.start))
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self._begin))
         await asyncio.shield(self._starting)
         self.pid = self._process.pid
         self._theirs.close()  # so that its end closes the connection
@@ -135,15 +139,23 @@ class Desk(asyncio.Protocol):
                     await asyncio.wait([self._starting])  # a start that was given up goes on in its thread
                 if self._process.pid is not None:
                     self._process.kill()
-                    await asyncio.to_thread(self._process.join)
-                    self._exit_code = self._process.exitcode
-                    self._process.close()
+                    await asyncio.to_thread(self._reap)
         if self._transport is not None:
             self._transport.abort()
         self._ours.close()
         self._theirs.close()
         for tray in self._trays:
             tray.close()
+
+    def _begin(self) -> None:
+        with CHILDREN:
+            self._process.start()
+
+    def _reap(self) -> None:
+        with CHILDREN:
+            self._process.join()
+            self._exit_code = self._process.exitcode
+            self._process.close()
 
     def describe_exit(self) -> str:
         """How the process ended, once it has: the signal's name, or the exit code."""

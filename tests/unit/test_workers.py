@@ -101,6 +101,18 @@ async def test_what_cannot_be_sent_is_told_to_whoever_asks() -> None:
         await workers.end()
 
 
+async def test_workers_that_end_while_others_start_are_told_how_they_ended() -> None:
+    async def start_and_end() -> set[str]:
+        told = set()
+        for _ in range(25):
+            workers = await Workers.start(2, tray_bytes=1 << 16, memory_bytes_max=0, timeout_s=30, call_timeout_s=30)
+            await workers.end()
+            told.add(workers.describe_exit())
+        return told
+
+    assert await asyncio.gather(*(start_and_end() for _ in range(3))) == [{"SIGKILL"}] * 3
+
+
 async def test_a_start_that_is_given_up_halfway_leaves_no_error_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a worker that is reached, and not yet waited for; nobody would ask for it, and memory would be cleared of it aloud."""
     loop, told, reached = asyncio.get_running_loop(), list[dict[str, Any]](), asyncio.Event()
