@@ -309,7 +309,7 @@ async def test_the_answer_to_a_call_that_was_given_up_goes_to_nobody_else() -> N
 
 
 async def test_a_worker_that_hangs_over_what_nobody_waits_for_is_replaced() -> None:
-    async with running_pool(limits(workers=2, chunk_timeout_s=0.5)) as pool:
+    async with running_pool(limits(workers=2, chunk_timeout_s=2)) as pool:
         given_up = asyncio.create_task(pool.process(chunk_of([request("hang")])))
         await wait_until(lambda: any(state.place for state in pool.states))
         hanging = {state.pid for state in pool.states if state.place}
@@ -333,9 +333,9 @@ async def test_chunks_that_no_worker_had_yet_when_one_died_are_not_suspected() -
 
 async def test_a_worker_that_has_room_is_asked_before_anybody_waits_for_its_answer() -> None:
     async with running_pool(limits(workers=1)) as pool:
-        answer = pool.process(chunk_of([request("sleep:0.3")]))
+        answer = pool.process(chunk_of([request("sleep:2")]))
         await wait_until(lambda: any(state.place for state in pool.states))
-        assert batchids(await answer) == ["sleep:0.3"]
+        assert batchids(await answer) == ["sleep:2"]
 
 
 async def test_where_workers_cannot_be_replaced_all_who_wait_for_one_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
