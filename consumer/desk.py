@@ -131,7 +131,7 @@ class Desk(asyncio.Protocol):
 
     async def end(self) -> None:
         """Kill the process and wait until it is gone. SIGKILL, for it is deaf to everything milder."""
-        self._clear_deadline()
+        self._lose()  # a late answer would be for nobody
         self._ready.cancel()  # a start that was given up may not wait for it yet, and nobody would take its error
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_TIMEOUT_S):
