@@ -14,6 +14,7 @@ from config.settings import Settings
 from consumer import memory
 from consumer.chunk import Chunk, Processed
 from consumer.kafka.producer import packing
+from consumer.tray import SIZE, Tray
 from consumer.wire.answers import Form, answer
 from consumer.wire.layout import header
 from consumer.wire.packing import Message, Packing, encode
@@ -23,7 +24,7 @@ from domain.summation import process_chunk
 
 START_DELAY_S = 2.0
 CHUNKS = 8
-SOCKETS_S = 0.5
+MOVING_S = 0.5
 FIRST_OFFSET = 1_000_000  # somewhere in a log, so that all answers name an offset of as many digits
 
 
@@ -32,13 +33,15 @@ class WorkersAlone:
     """The worker's function in as many processes as the service has workers, on chunks of the service's size.
 
     `job_cpu_s_per_million` is for all that a worker has to do: decode records, call the function, and encode the answers.
-    `sockets_cpu_s_per_million` is for having the requests come in and the answers go out.
+    `sockets_cpu_s_per_million` is for having the requests come in and the answers go out, and `tray_cpu_s_per_million` for
+    putting the requests where a worker can take them.
     """
 
     batches_per_s: float
     cpu_s_per_million: float
     job_cpu_s_per_million: float
     sockets_cpu_s_per_million: float
+    tray_cpu_s_per_million: float
 
 
 class Done(NamedTuple):
@@ -54,7 +57,7 @@ class Done(NamedTuple):
 
 
 def workers_alone(profile: Profile, *, processes: int, seconds: float) -> WorkersAlone:
-    """Let *processes* processes work side by side, for *seconds* each at the function and the whole job, and then at the sockets.
+    """Let *processes* processes work side by side, for *seconds* each at the function and the whole job, and then move bytes.
 
     Function and job take turns, chunk by chunk: the job has the function in it, and must not seem cheaper because the
     machine was slower meanwhile.
@@ -68,7 +71,7 @@ def workers_alone(profile: Profile, *, processes: int, seconds: float) -> Worker
     return WorkersAlone(rate, *map(_cpu_s_per_million, (function, *others)))
 
 
-def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, Done, Done]:
+def _work(name: str, process: int, start: float, seconds: float) -> Sequence[Done]:
     chunks = _chunks(PROFILES[name], process)
     values = [[record.value for record in decode(chunk)] for chunk in chunks]
     limits, form = Limits(), Form(reply_to_failed=True, packing=packing(Settings()))
@@ -81,18 +84,24 @@ def _work(name: str, process: int, start: float, seconds: float) -> tuple[Done, 
     def do_job(number: int) -> int:
         return answer(chunks[number], process_chunk, limits, form).records
 
-    function, job = _in_turn((call_function, do_job), seconds)
-    return function, job, _moved(chunks[0], answer(chunks[0], process_chunk, limits, form))
+    done = _in_turn((call_function, do_job), seconds)
+    return [*done, *_moved(chunks, answer(chunks[0], process_chunk, limits, form))]
 
 
-def _moved(chunk: Chunk, processed: Processed) -> Done:
-    def move(_number: int) -> int:
+def _moved(chunks: Sequence[Chunk], processed: Processed) -> Sequence[Done]:
+    """Through sockets, and onto a tray; *processed* is what came of the first chunk, and the others are of about its size."""
+    tray = Tray.of(max(chunk.size_bytes for chunk in chunks) + SIZE.size)
+
+    def exchange_once(_number: int) -> int:
         once()
         return processed.records
 
-    with exchange(bytes(chunk.batches), b"".join(encoded.data for encoded in processed.answers)) as once:
-        (moved,) = _in_turn((move,), SOCKETS_S)
-        return moved
+    def lay(number: int) -> int:
+        tray.pack(chunks[number])
+        return processed.records
+
+    with exchange(bytes(chunks[0].batches), b"".join(encoded.data for encoded in processed.answers)) as once:
+        return _in_turn((exchange_once, lay), MOVING_S)
 
 
 def _in_turn(tasks: Sequence[Callable[[int], int]], seconds: float) -> list[Done]:

@@ -39,12 +39,12 @@ its steps goes on, so a lone one takes three.
 time, of which a batch takes the same from round to round: rates of the same system differ by more than what is looked for.
 
 **Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
-all cores did only what cannot be left out. That is a worker's work (records decoded, summed, and answers encoded) and the calls that read requests
-from a socket and write answers to one, both measured with no Kafka, and the broker's (its processor
-time, measured while the service drained). The road from one process to another, and all else of fetching and publishing, would cost nothing.
-Of medium and large batches what takes the time is their bytes; so there, in the place of the sockets, fetching takes what it takes librdkafka,
-the client in C, to read the same requests while nobody does anything with them (and it checks no checksum); all else of publishing, and the road
-to a worker, would still cost nothing. Of the worker's function itself, on one core, what cannot be left out is that simdjson, the quickest
+all cores did only what cannot be left out. That is a worker's work (records decoded, summed, and answers encoded), the calls that read requests
+from a socket and write answers to one, and one copy of the requests to where a worker can take them, all measured with no Kafka, and the broker's
+work (its processor time, measured while the service drained). All else of fetching, publishing and asking a worker would cost nothing.
+Medium batches are held to more than small ones are; so there, in the place of the sockets, fetching takes what it takes librdkafka, the client in
+C, to read the same requests while nobody does anything with them; publishing would still cost nothing. A lone batch's limit is what the same
+client takes where no worker is asked, and its answers come from its own event loop. Of the worker's function itself, on one core, what cannot be left out is that simdjson, the quickest
 parser that we found, reads the integers, and numpy sums them: without a proof that pydantic would say the same, and without an answer.
 What the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is measured right before it in every
 round, because the machine's own speed drifts meanwhile."""

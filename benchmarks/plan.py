@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from benchmarks.profiles import PROFILES, Profile
-from benchmarks.systems import ECHO, EXACTLY_ONCE, HTTP, ONE_PARTITION, OURS, PEERS, SYSTEMS, System
+from benchmarks.systems import ECHO, EXACTLY_ONCE, HTTP, INLINE, ONE_PARTITION, OURS, PEERS, SYSTEMS, System
 
 Kind = Literal["limits", "drains", "ways", "under_load", "alone"]
 TITLES: dict[Kind, str] = {
@@ -107,14 +107,14 @@ FULL = Plan(
         # Not in turn with others: the broker would compile code anew for each, on the cores that all share.
         Step("under_load", (OURS,), PROFILES["small"], rounds=5, warm_up_loads=3),
         Step("under_load", (EXACTLY_ONCE,), PROFILES["small"], rounds=2, warm_up_loads=1),
-        Step("alone", (OURS,), PROFILES["small"], rounds=5),
+        Step("alone", (OURS, INLINE), PROFILES["small"], rounds=4),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.
         Step("ways", WAYS, PROFILES["small"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
         Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
         Step("under_load", PEERS, PROFILES["small"], rounds=1),
-        Step("alone", (EXACTLY_ONCE, *PEERS), PROFILES["small"], rounds=1),
+        Step("alone", (EXACTLY_ONCE, *(peer for peer in PEERS if peer is not INLINE)), PROFILES["small"], rounds=1),
     ),
 )
 QUICK = Plan(

@@ -170,6 +170,7 @@ COSTS = {
     "cpu_s_per_million": "CPU s per million",
     "job_cpu_s_per_million": "with its records decoded and answers encoded",
     "sockets_cpu_s_per_million": "requests and answers through a socket",
+    "tray_cpu_s_per_million": "requests into a worker's memory",
 }
 
 

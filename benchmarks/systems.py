@@ -95,14 +95,15 @@ EXACTLY_ONCE = System(
 HTTP = System(name="http", title="batchsum, HTTP port on and watched", module="consumer", watched=True)
 ONE_PARTITION = System(name="one-partition", title="batchsum, one partition", module="consumer", partitions=1)
 ECHO = System(name="echo", title="batchsum, work left out", module="benchmarks.echo", echoes=True)
+INLINE = System(
+    name="inline",
+    title="aiokafka, inline, batched sends",
+    package="aiokafka",
+    module="benchmarks.peers.with_batches_inline",
+)
 PEERS = (
     System(name="kafka-streams", title="Kafka Streams"),
-    System(
-        name="inline",
-        title="aiokafka, inline, batched sends",
-        package="aiokafka",
-        module="benchmarks.peers.with_batches_inline",
-    ),
+    INLINE,
     System(
         name="inline-instances",
         title=f"aiokafka, inline, batched sends, {WORKERS} instances",

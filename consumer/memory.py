@@ -12,6 +12,9 @@ YOUNG_OBJECTS_MAX = 50_000
 KEPT_BYTES_MAX = 32 * 1024 * 1024
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h; 32 MiB is the most that the second one takes
 
+_allocate = ctypes.pythonapi.PyBytes_FromStringAndSize
+_allocate.argtypes, _allocate.restype = (ctypes.c_char_p, ctypes.c_ssize_t), ctypes.py_object
+
 
 def settle() -> None:
     """To be called once, when a process has loaded what it needs: all that is there now is there to stay."""
@@ -22,3 +25,12 @@ def settle() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             mallopt(option, KEPT_BYTES_MAX)
+
+
+def uncleared(size_bytes: int) -> bytes:
+    """Bytes with whatever is in their memory, for whoever writes all of them before anybody reads one.
+
+    `bytes(size_bytes)` has them cleared first. What is given no content is not initialized, says C's interface to Python.
+    """
+    allocated: bytes = _allocate(None, size_bytes)
+    return allocated

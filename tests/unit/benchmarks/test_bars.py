@@ -26,6 +26,19 @@ def drained(system: str, batches_per_s: float, *, profile: str = "small", broker
     }
 
 
+def working_alone(profile: str, *, sockets_cpu_s: float, tray_cpu_s: float) -> dict[str, Any]:
+    """Workers with no Kafka: a million batches a second, and a second of their time for all of the job."""
+    return {
+        "system": "workers-alone",
+        "profile": profile,
+        "batches_per_s": figure(1_000_000),
+        "cpu_s_per_million": figure(1.0),
+        "job_cpu_s_per_million": figure(1.0),
+        "sockets_cpu_s_per_million": figure(sockets_cpu_s),
+        "tray_cpu_s_per_million": figure(tray_cpu_s),
+    }
+
+
 def document(*rows: dict[str, Any], **others: Any) -> dict[str, Any]:
     return {"workers": 2, "drains": rows, **others}
 
@@ -45,29 +58,40 @@ def test_a_ratio_is_ours_to_theirs(ours: float, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broker_cpu_s", "sockets_cpu_s", "verdict"),
-    [(1.0, 1.0, "missed"), (4.0, 1.0, "limit shown"), (1.0, 4.0, "limit shown")],
+    ("broker_cpu_s", "sockets_cpu_s", "tray_cpu_s", "verdict"),
+    [
+        (1.0, 1.0, 1.0, "missed"),
+        (4.0, 1.0, 1.0, "limit shown"),
+        (1.0, 4.0, 1.0, "limit shown"),
+        (1.0, 1.0, 4.0, "limit shown"),
+    ],
 )
 def test_a_missed_ratio_shows_its_limit_only_where_the_machine_could_not_have_reached_it(
-    broker_cpu_s: float, sockets_cpu_s: float, verdict: str
+    broker_cpu_s: float, sockets_cpu_s: float, tray_cpu_s: float, verdict: str
 ) -> None:
-    """Two cores, and for a million batches 1 s of work: with 1 s of each of the others 667,000 a second, with 4 s of one 333,000."""
+    """Two cores, and for a million batches 1 s of work: with 1 s of each of the others 500,000 a second, with 4 s of one 286,000."""
     rows = (drained("batchsum", 250_000, broker_cpu_s=broker_cpu_s), drained("faust", 10_000))
-    costs = {"job_cpu_s_per_million": figure(1.0), "sockets_cpu_s_per_million": figure(sockets_cpu_s)}
-    alone = {"system": "workers-alone", "profile": "small", "cpu_s_per_million": figure(1.0), **costs}
+    alone = working_alone("small", sockets_cpu_s=sockets_cpu_s, tray_cpu_s=tray_cpu_s)
     assert bar("against faust", *rows, workers_alone=[alone]).verdict == verdict
 
 
-@pytest.mark.parametrize(("librdkafka_cpu_s", "verdict"), [(0.3, "missed"), (0.4, "limit shown")])
-def test_what_is_held_against_the_function_alone_need_not_be_fetched_for_less_than_librdkafka_takes(
+@pytest.mark.parametrize(("librdkafka_cpu_s", "verdict"), [(0.2, "missed"), (0.3, "limit shown")])
+def test_medium_batches_need_not_be_fetched_for_less_than_librdkafka_takes(
     librdkafka_cpu_s: float, verdict: str
 ) -> None:
-    """Two cores, and for a million batches 1 s each of work and broker: of the function's 1,000,000 a second 0.85 leave 0.35 s."""
-    costs = {"job_cpu_s_per_million": figure(1.0), "sockets_cpu_s_per_million": figure(0.0)}
-    alone = {"system": "workers-alone", "profile": "medium", "batches_per_s": figure(1_000_000), **costs}
+    """Two cores, and for a million batches 2.1 s of all else: of the function's 1,000,000 a second 0.85 leave 0.25 s."""
+    alone = working_alone("medium", sockets_cpu_s=9.0, tray_cpu_s=0.1)
     fetched = {"system": "librdkafka", "profile": "medium", "cpu_s_per_million": figure(librdkafka_cpu_s)}
     row = drained("batchsum", 800_000, profile="medium")
     assert bar("medium: against the worker's", row, workers_alone=[alone], fetched=[fetched]).verdict == verdict
+
+
+@pytest.mark.parametrize(("sockets_cpu_s", "verdict"), [(0.1, "missed"), (0.2, "limit shown")])
+def test_large_batches_need_not_be_read_for_less_than_a_socket_takes(sockets_cpu_s: float, verdict: str) -> None:
+    """Two cores, and for a million batches 2.1 s of all else: of the function's 1,000,000 a second 0.9 leave 0.12 s."""
+    alone = working_alone("large", sockets_cpu_s=sockets_cpu_s, tray_cpu_s=0.1)
+    row = drained("batchsum", 800_000, profile="large")
+    assert bar("large: against the worker's", row, workers_alone=[alone]).verdict == verdict
 
 
 def test_what_may_be_at_most_is_missed_above_it() -> None:

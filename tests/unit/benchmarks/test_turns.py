@@ -25,7 +25,7 @@ class Measured:
             self.order.append(name)
             if name == self._failing:
                 raise RuntimeError("it crashed")
-            return [WorkersAlone(float(self.order.count(name)), 1.0, 1.0, 1.0)]
+            return [WorkersAlone(float(self.order.count(name)), 1.0, 1.0, 1.0, 1.0)]
 
         return Contender(kind, name, name, "1.0", ROUNDS, measure, yardsticks)
 
@@ -72,7 +72,7 @@ def test_rounds_that_come_too_late_are_left_out_but_never_the_first() -> None:
 @pytest.mark.parametrize(
     ("figures", "told"),
     [
-        (WorkersAlone(12_345.6, 1.0, 1.0, 1.0), "round 1: it: 12,346 batches/s\n"),
+        (WorkersAlone(12_345.6, 1.0, 1.0, 1.0, 1.0), "round 1: it: 12,346 batches/s\n"),
         (
             Latency(9, 1.5, 20.0, 30.0, 40.0, 2_000.0, 1.0, 1.2),
             "round 1: it: p50 1.5 ms, p99 20.0 ms, at 2,000 batches/s\n",
