@@ -25,7 +25,7 @@ FILL_S = 12.0  # of a profile's topics
 LONE_S = 0.05
 BURST = 2.0  # times as long as it is sent, a saturating burst takes to be answered
 SIZED = 0.8  # of the seconds that a drain is meant to take; backlogs are rounded down
-LATE = 1.15
+LATE = 1.1
 """A step that takes so many times what was expected of it has the rounds that it has had."""
 
 
@@ -105,11 +105,11 @@ FULL = Plan(
         Step("limits"),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["small"], rounds=3, slow_rounds=2),
         # Not in turn with others: the broker would compile code anew for each, on the cores that all share.
-        Step("under_load", (OURS,), PROFILES["small"], rounds=5, warm_up_loads=3),
+        Step("under_load", (OURS,), PROFILES["small"], rounds=4, warm_up_loads=3),
         Step("under_load", (EXACTLY_ONCE,), PROFILES["small"], rounds=2, warm_up_loads=1),
         Step("alone", (OURS, INLINE), PROFILES["small"], rounds=4),
         # After the loads, whose many small transactions have the broker compile what a few large ones leave to its interpreter.
-        Step("ways", WAYS, PROFILES["small"], rounds=3),
+        Step("ways", WAYS, PROFILES["small"], rounds=5),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["medium"], rounds=3),
         Step("drains", (OURS, ECHO, *PEERS), PROFILES["large"], rounds=2),
         Step("drains", (OURS, *PEERS), PROFILES["mixed"], rounds=1),
