@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
 from sys import maxsize
@@ -90,7 +91,6 @@ def _work(name: str, process: int, start: float, seconds: float) -> Sequence[Don
 
 def _moved(chunks: Sequence[Chunk], processed: Processed) -> Sequence[Done]:
     """Through sockets, and onto a tray; *processed* is what came of the first chunk, and the others are of about its size."""
-    tray = Tray.of(max(chunk.size_bytes for chunk in chunks) + SIZE.size)
 
     def exchange_once(_number: int) -> int:
         once()
@@ -100,7 +100,11 @@ def _moved(chunks: Sequence[Chunk], processed: Processed) -> Sequence[Done]:
         tray.pack(chunks[number])
         return processed.records
 
-    with exchange(bytes(chunks[0].batches), b"".join(encoded.data for encoded in processed.answers)) as once:
+    answers = b"".join(encoded.data for encoded in processed.answers)
+    with (
+        closing(Tray.of(max(chunk.size_bytes for chunk in chunks) + SIZE.size)) as tray,
+        exchange(bytes(chunks[0].batches), answers) as once,
+    ):
         return _in_turn((exchange_once, lay), MOVING_S)
 
 

@@ -42,9 +42,10 @@ time, of which a batch takes the same from round to round: rates of the same sys
 all cores did only what cannot be left out. That is a worker's work (records decoded, summed, and answers encoded), the calls that read requests
 from a socket and write answers to one, and one copy of the requests to where a worker can take them, all measured with no Kafka, and the broker's
 work (its processor time, measured while the service drained). All else of fetching, publishing and asking a worker would cost nothing.
-Medium batches are held to more than small ones are; so there, in the place of the sockets, fetching takes what it takes librdkafka, the client in
-C, to read the same requests while nobody does anything with them; publishing would still cost nothing. A lone batch's limit is what the same
-client takes where no worker is asked, and its answers come from its own event loop. Of the worker's function itself, on one core, what cannot be left out is that simdjson, the quickest
+For medium batches the limit takes more: in the place of the sockets, fetching costs what librdkafka, the client in C, takes to read the same
+requests while nobody does anything with them; publishing would still cost nothing. Small ones would be unfair to it, for it makes an object of each,
+and large ones need no more than the sockets. A lone batch's limit is what the same client takes where no worker is asked, and its own event loop
+does the work. Of the worker's function itself, on one core, what cannot be left out is that simdjson, the quickest
 parser that we found, reads the integers, and numpy sums them: without a proof that pydantic would say the same, and without an answer.
 What the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is measured right before it in every
 round, because the machine's own speed drifts meanwhile."""
