@@ -1,7 +1,7 @@
 """Responses on their way in: from the socket straight into the bytes that aiokafka reads them from.
 
 T30: aiokafka has them copied three times, by asyncio's stream, and stops and goes every 128 KiB. Of a large fetch that is
-most of what the parent has to do. To clear the memory first would be another tenth of it.
+most of what the parent has to do, and clearing memory that is about to be filled would be more of it.
 """
 
 import asyncio
