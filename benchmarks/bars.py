@@ -70,11 +70,6 @@ LEAST = (
     "sockets, and a copy of the requests for the worker, took processor time"
 )
 """What the cores do at the rate that `_most` computes."""
-FETCHED = (
-    "if only the broker's work and a worker's (decode records, sum, encode answers), and a copy of the requests for the "
-    "worker, took processor time, and fetching as much as librdkafka, which is written in C, takes for it"
-)
-"""What they do at the rate that `_most_fetched` computes."""
 FLAT = 1.1
 """How much the peak of a whole run may exceed that of its first half, for memory to count as flat."""
 
@@ -107,15 +102,14 @@ def _against_peers(document: Document) -> Iterator[Bar]:
 
 
 def _against_limits(document: Document) -> Iterator[Bar]:
-    # Of large ones the worker's share alone is nearly all that the bar leaves, however they are fetched.
-    for profile, limit, most, because in (("medium", 0.85, _most_fetched, FETCHED), ("large", 0.9, _most, LEAST)):
+    for profile, limit in (("medium", 0.85), ("large", 0.9)):
         alone = _alone(document, profile, "batches_per_s")
         yield Bar(
             f"{profile}: against the worker's function alone",
             limit,
             _ratio(_rate(document, profile), alone),
-            ceiling=_ratio(most(document, profile), alone),
-            because=because,
+            ceiling=_ratio(_most(document, profile), alone),
+            because=LEAST,
         )
     one_core = document.get("limits", {}).get("one_core", {})
     faster = _ratio(one_core.get("process_chunk_per_s"), one_core.get("pydantic_and_sum_per_s"))
@@ -180,27 +174,17 @@ def _latencies(document: Document) -> Iterator[Bar]:
 
 
 def _most(document: Document, profile: str) -> float | None:
-    """Batches a second if all cores did only what cannot be left out, as `LEAST` says."""
-    return _most_beside(document, profile, _alone(document, profile, "sockets_cpu_s_per_million"))
-
-
-def _most_fetched(document: Document, profile: str) -> float | None:
-    """Batches a second if no client fetched for less, as `FETCHED` says. Not of small ones, of which it makes objects."""
-    return _most_beside(document, profile, median(document, "fetched", profile, "librdkafka", "cpu_s_per_million"))
-
-
-def _most_beside(document: Document, profile: str, moving_cpu_s: float | None) -> float | None:
-    """Batches a second if the cores did, beside the work and what lays it before a worker, only what takes *moving_cpu_s* for a million.
+    """Batches a second if all cores did only what cannot be left out, as `LEAST` says.
 
     The same cores are the broker's too, and what it uses for a batch was measured while the service drained.
     """
-    worker = _alone(document, profile, "job_cpu_s_per_million")
-    laying = _alone(document, profile, "tray_cpu_s_per_million")
-    broker = median(document, "drains", profile, "batchsum", "broker_cpu_s_per_million")
-    if worker is None or laying is None or moving_cpu_s is None or broker is None:
-        return None
+    costs_s = [
+        median(document, "drains", profile, "batchsum", "broker_cpu_s_per_million"),
+        *(_alone(document, profile, f"{part}_cpu_s_per_million") for part in ("job", "sockets", "tray")),
+    ]
+    measured_s = [cost_s for cost_s in costs_s if cost_s is not None]
     cores: int = document["workers"]
-    return cores * 1e6 / (worker + laying + moving_cpu_s + broker)
+    return cores * 1e6 / sum(measured_s) if len(measured_s) == len(costs_s) else None
 
 
 def _rate(document: Document, profile: str, system: str = "batchsum") -> float | None:

@@ -1,6 +1,7 @@
 """What the report says of how its figures were come by. All of it is as the harness does it; change both together.
 
-A run keeps it with its figures, so that a report tells how they, and not the next ones, were measured.
+A run keeps METHOD with its figures, so that a report tells how they, and not the next ones, were measured. VERDICTS says how
+they are judged, which a report does anew.
 """
 
 METHOD = """\
@@ -38,17 +39,17 @@ its steps goes on, so a lone one takes three.
 **Watched** is an instance whose metrics are scraped each second and whose live page is open, all the time. What that costs is told by processor
 time, of which a batch takes the same from round to round: rates of the same system differ by more than what is looked for.
 
+What the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is measured right before it in every
+round, because the machine's own speed drifts meanwhile."""
+
+VERDICTS = """\
 **Verdicts.** A bar is met or missed. Where it is missed and could not have been reached, the limit is shown beside it: the ratio that there would be if
 all cores did only what cannot be left out. That is a worker's work (records decoded, summed, and answers encoded), the calls that read requests
 from a socket and write answers to one, and one copy of the requests to where a worker can take them, all measured with no Kafka, and the broker's
 work (its processor time, measured while the service drained). All else of fetching, publishing and asking a worker would cost nothing.
-For medium batches the limit takes more: in the place of the sockets, fetching costs what librdkafka, the client in C, takes to read the same
-requests while nobody does anything with them; publishing would still cost nothing. Small ones would be unfair to it, for it makes an object of each,
-and large ones need no more than the sockets. A lone batch's limit is what the same client takes where no worker is asked, and its own event loop
-does the work. Of the worker's function itself, on one core, what cannot be left out is that simdjson, the quickest
-parser that we found, reads the integers, and numpy sums them: without a proof that pydantic would say the same, and without an answer.
-What the service is held against (the worker's function alone, librdkafka, an empty produce and fetch) is measured right before it in every
-round, because the machine's own speed drifts meanwhile."""
+A lone batch's limit is what the same client takes where no worker is asked, and its own event loop does the work. Of the worker's function itself,
+on one core, what cannot be left out is that simdjson, the quickest parser that we found, reads the integers, and numpy sums them: without a proof
+that pydantic would say the same, and without an answer."""
 
 REPEAT = """\
 ```console

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.bars import TIMES, Bar, bars
 from benchmarks.document import Document, Row, median
-from benchmarks.method import REPEAT
+from benchmarks.method import REPEAT, VERDICTS
 from benchmarks.profiles import PROFILES
 from benchmarks.tables import columns, number, spread, table
 
@@ -25,7 +25,7 @@ def report(document: Document, *, plot: str) -> str:
             f"Measured {document['made']} in {document['minutes']:.0f} minutes.{reservations(document)}",
             "",
             tables(document),
-            f"## How it is measured\n\n{document['method']}\n",
+            f"## How it is measured\n\n{document['method']}\n\n{VERDICTS}\n",
             f"## How to repeat it\n\n{REPEAT}",
         ]
     )
